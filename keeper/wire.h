@@ -1,0 +1,86 @@
+/* keeper/wire.h - what poold and a keeper say to each other over the keeper's unix socket.
+ *
+ * Keepers outlive poold upgrades by months, so this only ever grows: frames of unknown type are
+ * ignored, unknown keys in a text payload are ignored, and the version is negotiated by HELLO
+ * (poold offers the newest it speaks; the keeper answers with the smaller of both).
+ *
+ * A frame is a 16-byte header in native byte order (both ends are on one machine), then length
+ * bytes of payload. Text payloads are lines "key value\n"; a value has \n and \\ escaped.
+ *
+ * Epoch: a number that grows with every start of poold. A keeper obeys only the connection with
+ * the highest epoch it has seen; an older one gets SUPERSEDED and is closed. */
+#pragma once
+#include "base/buf.h"
+
+#include <stdint.h>
+
+#define WIRE_VERSION 1
+
+struct wire_header {
+    uint32_t length;   /* of the payload */
+    uint16_t type;     /* enum wire_type */
+    uint16_t flags;    /* 0 */
+    uint64_t sequence; /* LINE, INPUT and their acknowledgements; else 0 */
+};
+
+enum wire_type {
+    WIRE_HELLO = 1,  /* poold: version, epoch. First frame of a connection */
+    WIRE_WELCOME,    /* keeper: version + everything of WIRE_STATUS; first answer */
+    WIRE_SUPERSEDED, /* keeper: epoch; a newer poold owns this keeper, it closes */
+    WIRE_STATUS_ASK, /* poold: answer with STATUS now */
+    WIRE_STATUS,     /* keeper: see below; also sent unasked at every change */
+    WIRE_USAGE_ASK,  /* poold: answer with USAGE */
+    WIRE_USAGE,      /* keeper: rss_bytes pss_bytes cpu_ms processes (of the tree, without keeper) */
+    WIRE_STOP,       /* poold: grace_ms, reason (word). Ends the tree; news comes as STATUS */
+    WIRE_BYE,        /* poold: it goes away in good order; the orphan clock starts */
+    /* Stdio servers: one JSON-RPC line per frame, without its line end. */
+    WIRE_LINE,       /* keeper: a line of the daemon's stdout, numbered from 1 */
+    WIRE_LINE_ACK,   /* poold: all lines up to `sequence` were taken */
+    WIRE_INPUT,      /* poold: a line for the daemon's stdin, numbered from 1 */
+    WIRE_INPUT_ACK,  /* keeper: written to the daemon up to `sequence` */
+};
+
+/* Keys of a STATUS/WELCOME payload (poold can rebuild its registry from them):
+ *   version        negotiated wire version (WELCOME)
+ *   id generation project project_key server definition transport   echoed from the spec
+ *   state          starting | running | stopping | exited
+ *   keeper_pid pid start_time boot_id   the daemon's main process (pid 0 before the spawn)
+ *   port           0 for stdio servers
+ *   started_unix_ms
+ *   exec_errno     set when the command could not be executed at all (state exited)
+ *   exit_code | exit_signal            state exited: how the main process ended
+ *   stop_reason    the word of the STOP that asked for it, "orphaned", or absent
+ *   tail           last lines of the daemon's output (up to 4 KiB)
+ *   lines_sent lines_acked lines_lost  stdio servers
+ * State exited is sent only when the whole tree is gone; the keeper then removes its files and
+ * exits. */
+
+/* The spec: what a keeper is told at its start, as "key value\n" text on its stdin:
+ *   id, generation, project (also the daemon's default cwd), project_key, server, definition (hash),
+ *   transport (http|sse|stdio), port,
+ *   run_dir        where <id>.sock and <id>.lock go (keepers/ of the run dir)
+ *   log            path of the log file; log_max_bytes rotate size (one old copy: LOG.1)
+ *   cwd
+ *   arg            repeated: argv
+ *   env            repeated: NAME=VALUE, the whole environment (POOLD_DAEMON_ID is added by the keeper)
+ *   orphan_ms      stop after this long without a poold
+ *   grace_ms       TERM to KILL when it stops by itself
+ *   epoch          of the poold that starts it
+ * The keeper command: `poold-keeper daemon` with the spec on stdin. It checks the spec, takes the
+ * lock, listens, goes into the background (own session) and only then exits 0 in the foreground
+ * process; on failure one line on stderr and exit 1. Then it spawns the daemon. */
+
+/* Append a frame. False past out's cap. */
+bool wire_put(struct buf *out, enum wire_type type, uint64_t sequence, const void *payload,
+              size_t n) MUST_CHECK;
+/* Take one whole frame off the front of in: 1 and header/payload (borrowed until in changes; the
+ * caller then calls wire_drop), 0 if not complete, -1 if it is malformed (too long). */
+int wire_get(const struct buf *in, struct wire_header *header, const char **payload);
+void wire_drop(struct buf *in, const struct wire_header *header);
+
+/* Append "key value\n" to a text payload (value escaped). */
+bool wire_text_add(struct buf *out, const char *key, const char *value) MUST_CHECK;
+bool wire_text_add_int(struct buf *out, const char *key, int64_t value) MUST_CHECK;
+/* Next pair of a text payload: *at moves on; key and value are new strings (caller frees both).
+ * False at the end. */
+bool wire_text_next(const char **at, const char *end, char **key, char **value) MUST_CHECK;

@@ -1,0 +1,70 @@
+/* mcp/http_head.h - HTTP/1.x heads: a strict check of our own before the parser library, the
+ * parser behind one face, and the writer of new heads. Pure functions on bytes.
+ *
+ * A client's head is never passed on: what is needed is read out of it and a new one is written.
+ * The check refuses whatever two parsers could read differently (RFC 9112 sections 2.2, 3, 5, 6),
+ * so that llhttp and http_parser behave alike here. */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct span { /* borrowed bytes; p may be NULL when n is 0 */
+    const char *p;
+    size_t n;
+};
+
+enum http_method { HTTP_GET_M, HTTP_POST_M, HTTP_PUT_M, HTTP_DELETE_M, HTTP_HEAD_M, HTTP_OPTIONS_M,
+                   HTTP_OTHER_M };
+
+struct http_header {
+    struct span name, value; /* value without surrounding blanks */
+};
+
+/* A parsed head. Spans point into the bytes that were given to the parse function. */
+struct http_head {
+    /* requests */
+    enum http_method method;
+    struct span target;      /* as written, starts with '/' */
+    struct span path, query; /* target split at the first '?' (query without it) */
+    /* responses */
+    int status;
+    /* both */
+    bool is_http10;
+    bool is_chunked;
+    bool has_length;
+    int64_t length;          /* valid if has_length */
+    bool keep_alive;         /* by version and Connection */
+    size_t count;
+    struct http_header headers[100]; /* CAP_HEADERS */
+    size_t head_len;         /* bytes of the head with its blank line */
+};
+
+/* Length of the head with its final CRLFCRLF in the first n bytes, 0 if it is not complete yet. */
+size_t http_head_length(const char *bytes, size_t n);
+
+/* The strict check of a complete request head of exactly n bytes (rules: the reference list in
+ * http_head.c). Err BAD_REQUEST names the rule that was broken. Used by http_request_parse. */
+bool http_head_check(const char *head, size_t n, struct err *err) MUST_CHECK;
+
+/* Parse a request head of exactly head_len bytes (check + parser library). */
+bool http_request_parse(const char *head, size_t head_len, struct http_head *out,
+                        struct err *err) MUST_CHECK;
+/* Parse a response head of a daemon: tolerant where that is harmless, but the framing (lengths,
+ * chunked) must be unambiguous. */
+bool http_response_parse(const char *head, size_t head_len, struct http_head *out,
+                         struct err *err) MUST_CHECK;
+
+/* The first header of this name (case-insensitive), or an empty span with p NULL. */
+struct span http_header(const struct http_head *head, const char *name);
+bool span_is(struct span s, const char *text);          /* same bytes */
+bool span_is_nocase(struct span s, const char *text);   /* same but for ASCII case */
+/* Does a comma-separated header value contain this token (case-insensitive)? "*"+"/"+"*" is no wildcard here. */
+bool http_value_has(struct span value, const char *token);
+/* Value of key in a query string, %-decoded into out (room bytes with terminator); false if the
+ * key is absent, the value does not fit, or the coding is broken. */
+bool http_query_get(struct span query, const char *key, char *out, size_t room) MUST_CHECK;
+/* %-decode a path or value; false on broken coding, NUL, or no room. */
+bool http_decode(struct span from, bool plus_is_blank, char *out, size_t room) MUST_CHECK;

@@ -1,0 +1,44 @@
+/* mcp/jsonrpc.h - JSON-RPC messages as bytes: a peek that finds what routing needs by one scan
+ * over the depth-1 keys without building a tree, and the few messages poold writes itself. */
+#pragma once
+#include "base/buf.h"
+#include "mcp/http_head.h"
+
+enum rpc_kind {
+    RPC_INVALID,      /* not one JSON object or array, or no JSON-RPC message */
+    RPC_REQUEST,      /* method and id */
+    RPC_NOTIFICATION, /* method, no id */
+    RPC_RESPONSE,     /* result or error */
+    RPC_BATCH         /* an array */
+};
+
+struct rpc_peek {
+    enum rpc_kind kind;
+    struct span id;             /* raw JSON with its type kept ("7", "\"a\"", "null"), empty if absent */
+    struct span method;         /* content between the quotes, raw (escapes not resolved) */
+    struct span params;         /* raw JSON of params, empty if absent */
+    struct span progress_token; /* raw JSON of params._meta.progressToken, empty if absent */
+    struct span protocol;       /* raw content of params.protocolVersion or
+                                   params._meta["io.modelcontextprotocol/protocolVersion"] */
+    struct span tool;           /* raw content of params.name (tools/call) */
+    bool is_modern;             /* _meta carries a protocol version claim: 2026-07-28 era */
+    bool is_error;              /* a response with "error" */
+};
+
+/* Scan a whole message. Structure is checked as far as the scan goes (balanced, strings closed,
+ * nothing behind the end); grammar inside values is the daemon's business. Depth-1 keys with
+ * escapes are compared resolved. A duplicate of id, method, result or error makes it INVALID
+ * (two readers could differ). */
+void rpc_peek(const char *json, size_t n, struct rpc_peek *out);
+
+/* Does a message that starts with these bytes (possibly cut anywhere) show by its first depth-1
+ * keys that it is a response? 1 yes, 0 no, -1 not decidable yet. Stops at the first of method,
+ * result, error: for the forwarding path. */
+int rpc_is_response(const char *json, size_t n);
+
+/* Write {"jsonrpc":"2.0","id":ID,"error":{"code":..,"message":..,"data":{...}}}; id is raw JSON
+ * (empty: null). data is raw JSON or empty. message is escaped. */
+bool rpc_write_error(struct buf *out, struct span id, int code, const char *message,
+                     struct span data) MUST_CHECK;
+/* Append text as a JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
+bool json_write_string(struct buf *out, const char *text, size_t n) MUST_CHECK;

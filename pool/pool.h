@@ -1,0 +1,150 @@
+/* pool/pool.h - the pool: projects, and per (project, server) one daemon slot with its present
+ * life. The one owner of every start and stop. Front and api talk to it; it calls back through
+ * listeners and never sees them. Threads: loop only.
+ *
+ * Pointers to struct project and struct daemon stay valid until the pool is destroyed or, after
+ * pool_forget, until the loop next blocks; across calls from the loop hold (key, server) or ask
+ * pool_daemon_by_id. Callbacks never run inside the call that registered or caused them. */
+#pragma once
+#include "base/err.h"
+#include "config/config.h"
+#include "pool/runtime.h"
+#include "registry/registry.h"
+
+#include <stdint.h>
+
+struct ev_loop;
+struct pool;
+
+#define DAEMON_STATES(X)                                                                         \
+    X(DOWN, "down") X(STARTING, "starting") X(READY, "ready") X(BUSY, "busy")                    \
+    X(DRAINING, "draining") X(STOPPING, "stopping") X(FAILED, "failed")
+enum daemon_state {
+#define X(name, word) DAEMON_##name,
+    DAEMON_STATES(X)
+#undef X
+        DAEMON_STATE_COUNT
+};
+const char *daemon_state_word(enum daemon_state s);
+
+enum layer { LAYER_UNKNOWN, LAYER_OK, LAYER_FAILED };
+const char *layer_word(enum layer l); /* unknown ok failed */
+enum start_step { STEP_QUEUED, STEP_SPAWNED, STEP_PORT_OPEN, STEP_HANDSHAKE, STEP_WARM, STEP_COUNT };
+const char *start_step_word(enum start_step s); /* queued spawned port-open handshake warm */
+
+struct project {
+    char *key, *root;
+    bool is_trusted;
+    int64_t first_unix_ms, last_unix_ms;
+};
+
+/* One slot; fields are for reading outside pool/. */
+struct daemon {
+    struct pool *pool;
+    struct project *project;
+    char *server;
+    enum daemon_state state;
+    bool is_wanted;             /* start again when a stop in progress has ended */
+    bool is_pinned;
+    /* the present or last life */
+    char id[32];                /* "" before the first */
+    int64_t generation;
+    enum transport transport;
+    char definition[20];
+    int port, pid, keeper_pid;  /* for display; port 0 = none */
+    int64_t started_unix_ms, ready_unix_ms, ended_unix_ms;
+    int64_t state_since_ms;     /* monotonic */
+    int64_t step_ms[STEP_COUNT];/* ms since the start was asked, -1 = not reached */
+    enum reason reason;         /* of the last start or end */
+    char *detail;               /* words for people: cause of a failure with its remedy, or NULL */
+    char *tail;                 /* last lines of the daemon's output after a failure, or NULL */
+    int64_t retry_at_ms;        /* failed: not tried before this (monotonic); 0 = now */
+    int failures;               /* starts that failed in a row */
+    enum layer process, accepts, mcp, useful;
+    char *cause;                /* what the failed layer says, or NULL */
+    bool is_warming;
+    /* use */
+    int in_flight;              /* calls handed over or held */
+    int sessions;               /* front sessions bound to this slot */
+    int64_t last_use_ms;        /* monotonic: end of the last work; 0 = never */
+    int64_t memory_bytes, cpu_ms; /* of the tree, last look; -1 unknown */
+    int64_t starts, usual_start_ms; /* how often; median-like estimate, 0 unknown */
+};
+
+/* Told from the loop, never from inside a call of the listener's own. */
+struct pool_listener {
+    void *arg;
+    /* state, step, health or pin changed; failed starts too. */
+    void (*on_change)(void *arg, struct daemon *d);
+    /* Does a living client of this slot pin it (a resource subscription)? May be NULL. */
+    bool (*is_held)(void *arg, const struct daemon *d);
+};
+
+struct pool_places { /* borrowed for the pool's life */
+    const char *state_dir, *run_dir, *data_dir, *keeper_program;
+};
+
+/* New; the configuration is borrowed and may be replaced by pool_reconfigure. The pool adopts what
+ * runs at once (asynchronously); until that is complete wants wait. */
+struct pool *pool_create(struct ev_loop *loop, const struct pool_places *places,
+                         const struct config *config, struct registry *registry, int64_t epoch,
+                         struct err *err) MUST_CHECK;
+/* Leaves daemons running; keepers are told BYE. */
+void pool_destroy(struct pool *p);
+void pool_listen(struct pool *p, const struct pool_listener *listener); /* copied; at most 8 */
+void pool_reconfigure(struct pool *p, const struct config *config);
+const struct config *pool_config(const struct pool *p);
+
+/* --- projects --- */
+/* The project that path belongs to, made known if need be; how as in project_find_root. */
+struct project *pool_project_at(struct pool *p, const char *path, char how[64], struct err *err) MUST_CHECK;
+/* path itself as root when no project is found above it (explicit ensure). */
+struct project *pool_project_make(struct pool *p, const char *path, char how[64], struct err *err) MUST_CHECK;
+struct project *pool_project_by_key(struct pool *p, const char *key);
+typedef void project_fn(void *arg, struct project *project);
+void pool_projects_each(struct pool *p, project_fn *each, void *arg);
+/* Trust it or not; a running daemon whose definition depends on it is restarted when idle. */
+bool pool_trust(struct pool *p, struct project *project, bool is_trusted, struct err *err) MUST_CHECK;
+/* Stop its daemons and forget project, leases, sessions, history. */
+bool pool_forget(struct pool *p, struct project *project, struct err *err) MUST_CHECK;
+
+/* --- daemons --- */
+/* The slot (made, state down, if there is none). server NULL = default server. */
+struct daemon *pool_slot(struct pool *p, struct project *project, const char *server, struct err *err) MUST_CHECK;
+struct daemon *pool_daemon_by_id(struct pool *p, const char *id);
+typedef void daemon_fn(void *arg, struct daemon *d);
+void pool_daemons_each(struct pool *p, daemon_fn *each, void *arg);
+
+/* Ask for it to be up: safe in any state, returns at once, news by on_change. Within the back-off
+ * time of a failed start it stays failed (force: try now). */
+void daemon_want(struct daemon *d, enum reason why, bool force);
+/* May calls be handed over now (ready or busy)? */
+bool daemon_is_up(const struct daemon *d);
+/* Work: from when a call waits for or is at the daemon until its answer. */
+void daemon_use_begin(struct daemon *d);
+void daemon_use_end(struct daemon *d);
+/* A living client's request reached it: keeps it from idling. */
+void daemon_touch(struct daemon *d);
+void daemon_sessions_add(struct daemon *d, int by);
+/* Connected (or connecting) fd to its port; the caller closes it. Only while it is up. */
+bool daemon_dial(struct daemon *d, int *fd, struct err *err) MUST_CHECK;
+/* The front found it dead or mute (connect refused, answer cut): look at once. */
+void daemon_suspect(struct daemon *d);
+/* Stop: drains first unless now. RESTART: start again afterwards. */
+void daemon_stop(struct daemon *d, enum reason why, bool now);
+void daemon_restart(struct daemon *d, enum reason why);
+bool daemon_pin(struct daemon *d, bool is_pinned, struct err *err) MUST_CHECK;
+/* Run the warm-up call now if it has not run in this life (ensure --warm). */
+void daemon_warm(struct daemon *d);
+/* ms until idle eviction; -1 = it does not go by idleness now, *why (static text) says why:
+ * "pinned", "busy", "held by a subscription", "never (idleSeconds 0)", "evict is false", "down". */
+int64_t daemon_evict_in_ms(const struct daemon *d, const char **why);
+/* Path of its log file. Borrowed. */
+const char *daemon_log_path(const struct daemon *d);
+/* What a start would use: new strings in the lists. For `why`. */
+bool daemon_describe(struct daemon *d, struct strv *argv, struct strv *env, char **cwd, struct err *err) MUST_CHECK;
+
+/* Stop everything (shutdown without --keep-daemons); done runs when all are down. */
+void pool_stop_all(struct pool *p, enum reason why, void (*done)(void *arg), void *arg);
+/* Is adoption complete? */
+bool pool_is_synced(const struct pool *p);

@@ -1,0 +1,122 @@
+/* registry/registry.h - the SQLite file: what must survive a restart of poold.
+ *
+ * One writer (poold), WAL, STRICT tables, numbered migrations by user_version. Nothing here
+ * blocks for long; a statement that fails returns err REGISTRY and the caller goes on without
+ * (the keepers are the truth about what runs). Read-only opening is for poolctl while poold is
+ * down. Rows are plain structs; strings in rows given to a callback are borrowed for the call. */
+#pragma once
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct registry;
+
+/* Why a daemon was started or went. The words are the column values; append only. */
+#define REASON_LIST(X)                                                                           \
+    X(ENSURE, "ensure") X(CALL, "call") X(RESTART, "restart") X(WARM, "session")                 \
+    X(ADOPTED, "adopted") X(REVIVED, "revived")                                                  \
+    X(IDLE, "idle") X(POOL_FULL, "pool-full") X(MEMORY, "memory") X(ASKED, "asked")              \
+    X(EVICTED, "evicted") X(SHUTDOWN, "shutdown") X(CRASHED, "crashed") X(EXITED, "exited")      \
+    X(EXEC_FAILED, "exec-failed") X(START_TIMEOUT, "start-timeout") X(START_EXITED, "start-exited") \
+    X(PORT_TAKEN, "port-taken") X(HANDSHAKE_FAILED, "handshake-failed")                          \
+    X(KEEPER_LOST, "keeper-lost") X(UNRESPONSIVE, "unresponsive") X(ORPHANED, "orphaned")        \
+    X(GONE_WHILE_AWAY, "gone-while-away") X(FORGOTTEN, "forgotten") X(DEFINITION, "definition-changed")
+enum reason {
+    REASON_NONE,
+#define X(name, word) REASON_##name,
+    REASON_LIST(X)
+#undef X
+        REASON_COUNT
+};
+const char *reason_word(enum reason r); /* "" for NONE */
+enum reason reason_from(const char *word); /* NONE if unknown */
+
+/* Open (creating and migrating). A damaged file is renamed to FILE.damaged-<time> with its -wal,
+ * *damaged_as says so (new string, caller frees, NULL if all is well) and a fresh one is made; a
+ * newer schema is err REGISTRY naming both versions. */
+bool registry_open(const char *file, struct registry **out, char **damaged_as, struct err *err) MUST_CHECK;
+/* Read-only, for poolctl while poold is down. */
+bool registry_open_readonly(const char *file, struct registry **out, struct err *err) MUST_CHECK;
+void registry_close(struct registry *r); /* truncating checkpoint; NULL is fine */
+/* Passive checkpoint if the WAL has grown or a minute has passed: from an idle moment. */
+void registry_tick(struct registry *r, int64_t now_ms);
+
+/* --- projects: one row per canonical root ever used --- */
+struct project_row {
+    const char *key, *root;
+    bool is_trusted;
+    int64_t first_unix_ms, last_unix_ms;
+};
+bool registry_project_put(struct registry *r, const struct project_row *row, struct err *err);
+bool registry_project_trust(struct registry *r, const char *root, bool is_trusted, struct err *err);
+bool registry_project_forget(struct registry *r, const char *key, struct err *err); /* and all that hangs on it */
+typedef void project_row_fn(void *arg, const struct project_row *row);
+bool registry_projects(struct registry *r, project_row_fn *each, void *arg, struct err *err);
+
+/* --- daemons: the latest life per (project, server) --- */
+struct daemon_row {
+    const char *id;            /* of this life; never used again */
+    const char *project_key, *server;
+    int64_t generation;        /* 1, 2, ... per (project, server) */
+    const char *state;         /* as DESIGN: down starting ready busy draining stopping failed */
+    const char *transport;     /* http sse stdio */
+    const char *definition;
+    int64_t port, pid, keeper_pid;
+    int64_t started_unix_ms;   /* 0: not yet */
+    int64_t ready_unix_ms;     /* 0: never in this life */
+    int64_t ended_unix_ms;     /* 0: lives */
+    const char *reason;        /* of the last start or end */
+    const char *detail;        /* words for people, may be "" */
+    bool is_pinned;
+};
+bool registry_daemon_put(struct registry *r, const struct daemon_row *row, struct err *err);
+typedef void daemon_row_fn(void *arg, const struct daemon_row *row);
+bool registry_daemons(struct registry *r, daemon_row_fn *each, void *arg, struct err *err);
+
+/* --- port leases: a port stays with its (project, server) --- */
+/* The port leased to it, or 0. */
+int64_t registry_lease_of(struct registry *r, const char *project_key, const char *server);
+/* Lease port to it (moves its lease; another holder's lease of that port is an err CONFLICT). */
+bool registry_lease_put(struct registry *r, int64_t port, const char *project_key, const char *server, struct err *err);
+/* Who holds port? True and fills (new strings) if leased. */
+bool registry_lease_holder(struct registry *r, int64_t port, char **project_key, char **server);
+bool registry_lease_drop(struct registry *r, int64_t port, struct err *err);
+
+/* --- sessions: one row when a session is made or changes, one when it ends; none per call --- */
+struct session_row {
+    const char *id;            /* the front's session id */
+    const char *project_key, *server;
+    const char *protocol;      /* negotiated version, "" before */
+    const char *client;        /* name/version of the client, for people */
+    const char *initialize;    /* raw params JSON of the client's initialize, to do it again */
+    const char *upstream_daemon; /* daemon id of the open link, "" none */
+    const char *upstream_session;/* the daemon's own session id, "" none */
+    const char *transport;     /* the client's: http or sse */
+    int64_t created_unix_ms, ended_unix_ms; /* ended 0: lives. An ended row is a tombstone */
+};
+bool registry_session_put(struct registry *r, const struct session_row *row, struct err *err);
+bool registry_session_end(struct registry *r, const char *id, int64_t now_unix_ms, struct err *err);
+/* The row of one id through the callback; *found says whether there is one. */
+typedef void session_row_fn(void *arg, const struct session_row *row);
+bool registry_session_get(struct registry *r, const char *id, session_row_fn *fn, void *arg, bool *found, struct err *err);
+bool registry_sessions(struct registry *r, session_row_fn *each, void *arg, struct err *err); /* the living */
+/* Drop tombstones and sessions older than this. */
+bool registry_sessions_prune(struct registry *r, int64_t before_unix_ms, struct err *err);
+
+/* --- history: bounded, newest last --- */
+struct history_row {
+    int64_t seq, at_unix_ms;
+    const char *project_key, *server, *daemon_id;
+    const char *event;         /* start ready end fail adopt */
+    const char *reason;        /* REASON word */
+    const char *detail;
+    int64_t took_ms;           /* start: until ready; end: how long it lived; -1 unknown */
+};
+bool registry_history_add(struct registry *r, const struct history_row *row, int64_t keep, struct err *err);
+typedef void history_row_fn(void *arg, const struct history_row *row);
+/* Newest first, at most limit; project_key NULL = all. */
+bool registry_history(struct registry *r, const char *project_key, int64_t limit, history_row_fn *each, void *arg, struct err *err);
+
+/* Several changes in one transaction (may nest; the outermost counts). */
+bool registry_begin(struct registry *r, struct err *err) MUST_CHECK;
+bool registry_commit(struct registry *r, struct err *err) MUST_CHECK;
