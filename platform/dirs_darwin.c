@@ -10,7 +10,8 @@ bool dirs_defaults(struct dirs *d, struct err *err)
 {
     const char *home = getenv("HOME");
     if (!home || home[0] != '/')
-        return err_set(err, ERR_USAGE, 0, "unable to tell where poold's files are: HOME is not set");
+        return err_set(err, ERR_USAGE, 0,
+                       "unable to tell where poold's files are: HOME is not set");
     char *base = xasprintf("%s/Library/Application Support/poold", home);
     if (!d->config_file)
         d->config_file = str_path(base, "poold.conf");

@@ -27,7 +27,8 @@ static bool fill(char **slot, const char *variable, const char *fallback, const 
     else if (home)
         *slot = xasprintf("%s/%s/%s", home, fallback, name);
     else
-        return err_set(err, ERR_USAGE, 0, "unable to tell where poold's files are: HOME is not set");
+        return err_set(err, ERR_USAGE, 0,
+                       "unable to tell where poold's files are: HOME is not set");
     return true;
 }
 

@@ -130,8 +130,7 @@ static bool unix_make_room(const char *path, const union address *a, struct err 
 {
     struct stat st;
     if (lstat(path, &st) != 0)
-        return errno == ENOENT ||
-               err_set(err, ERR_ADDRESS, errno, "unable to look at %s", path);
+        return errno == ENOENT || err_set(err, ERR_ADDRESS, errno, "unable to look at %s", path);
     if (!S_ISSOCK(st.st_mode))
         return err_set(err, ERR_ADDRESS, EEXIST, "unable to listen on %s (it is no socket)", path);
     int s = unix_dial(a);
@@ -197,8 +196,8 @@ bool net_connect_unix(const char *path, int *fd, struct err *err)
     int s = unix_dial(&a);
     if (s < 0) {
         bool absent = errno == ENOENT || errno == ECONNREFUSED;
-        return err_set(err, absent ? ERR_NOT_RUNNING : ERR_SYSTEM, errno,
-                       "unable to connect to %s", path);
+        return err_set(err, absent ? ERR_NOT_RUNNING : ERR_SYSTEM, errno, "unable to connect to %s",
+                       path);
     }
     *fd = s;
     return true;
