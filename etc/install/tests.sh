@@ -1,0 +1,68 @@
+# What only the tests need: a Python environment with pytest and the Python SDK, the TypeScript
+# SDK and Claude Code from npm, and llhttp where the distribution has none. All of it below
+# $tests_dir, pinned, stamped.
+
+tests_dir="${POOLD_TESTS_DIR:-$cache_dir/poold-tests}"
+
+# find_node: a Node.js 20 or newer: the system's, else the one that came with Serena.
+find_node() {
+    if have node && node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null; then
+        command -v node
+    else
+        serena_node
+    fi
+}
+
+install_test_venv() {
+    local stamp
+    stamp="$(checksum "$install_dir"/tests-requirements.txt "$install_dir"/tests-constraints.txt)"
+    stamped "$tests_dir/venv" "$stamp" && return 0
+    say "tests: pytest and the Python SDK into $tests_dir/venv"
+    mkdir -p "$tests_dir"
+    quietly "$tests_dir/venv.log" "$(find_python)" -m venv --clear "$tests_dir/venv" &&
+        quietly "$tests_dir/pip.log" "$tests_dir/venv/bin/python" -m pip install \
+            --disable-pip-version-check --no-input -r "$install_dir/tests-requirements.txt" \
+            -c "$install_dir/tests-constraints.txt" || die "installing the test tools by pip failed"
+    printf '%s' "$stamp" >"$tests_dir/venv/.stamp"
+}
+
+install_test_node() {
+    local stamp dir="$tests_dir/node" npm
+    stamp="$(checksum "$install_dir/tests-node/package-lock.json")"
+    stamped "$dir" "$stamp" && return 0
+    say "tests: the TypeScript SDK and Claude Code into $dir"
+    npm="$(dirname "$(serena_node)")/../lib/node_modules/npm/bin/npm-cli.js"
+    mkdir -p "$dir"
+    cp "$install_dir"/tests-node/package*.json "$dir/"
+    (cd "$dir" && quietly "$tests_dir/npm.log" env PATH="$(dirname "$(serena_node)"):$PATH" \
+        "$(serena_node)" "$npm" ci --no-audit --no-fund --ignore-scripts) ||
+        die "installing the test tools by npm failed"
+    printf '%s' "$stamp" >"$dir/.stamp"
+}
+
+# install_llhttp: Debian 12 has no llhttp; its generated C source is part of PyPI's httptools.
+install_llhttp() {
+    local dir="$tests_dir/llhttp" source
+    stamped "$dir" httptools-0.9.0 && return 0
+    say "tests: llhttp (the source in httptools 0.9.0) into $dir"
+    rm -rf "$dir"
+    mkdir -p "$dir/include"
+    quietly "$tests_dir/llhttp.log" "$tests_dir/venv/bin/python" -m pip download --no-deps \
+        --disable-pip-version-check --no-input --no-binary :all: -d "$dir" httptools==0.9.0 || return 1
+    tar -xzf "$dir"/httptools-0.9.0.tar.gz -C "$dir" || return 1
+    source="$dir/httptools-0.9.0/vendor/llhttp"
+    cp "$source/include/llhttp.h" "$dir/include/" &&
+        (cd "$dir" && cc -O2 -c -I include "$source"/src/*.c && ar rcs libllhttp.a ./*.o) || return 1
+    rm -rf "$dir"/httptools-0.9.0* "$dir"/*.o
+    printf '%s' httptools-0.9.0 >"$dir/.stamp"
+}
+
+install_test_tools() {
+    install_test_venv
+    install_test_node
+    POOLD_TEST_PYTHON="$tests_dir/venv/bin/python"
+    POOLD_TEST_NODE="$(find_node)"
+    POOLD_TEST_NODE_MODULES="$tests_dir/node/node_modules"
+    POOLD_TEST_CLAUDE="$tests_dir/node/node_modules/.bin/claude"
+    export POOLD_TEST_PYTHON POOLD_TEST_NODE POOLD_TEST_NODE_MODULES POOLD_TEST_CLAUDE
+}
