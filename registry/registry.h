@@ -2,8 +2,10 @@
  *
  * One writer (poold), WAL, STRICT tables, numbered migrations by user_version. Nothing here
  * blocks for long; a statement that fails returns err REGISTRY and the caller goes on without
- * (the keepers are the truth about what runs). Read-only opening is for poolctl while poold is
- * down. Rows are plain structs; strings in rows given to a callback are borrowed for the call. */
+ * (the keepers are the truth about what runs); a NULL registry fails in the same way. Read-only
+ * opening is for poolctl while poold is down. Rows are plain structs; strings in rows given to a
+ * callback are borrowed for the call, and a callback may use the registry. NULL strings are
+ * stored as "". Put the project before what hangs on it (daemons, leases). */
 #pragma once
 #include "base/err.h"
 
@@ -35,11 +37,17 @@ enum reason reason_from(const char *word); /* NONE if unknown */
  * *damaged_as says so (new string, caller frees, NULL if all is well) and a fresh one is made; a
  * newer schema is err REGISTRY naming both versions. */
 bool registry_open(const char *file, struct registry **out, char **damaged_as, struct err *err) MUST_CHECK;
-/* Read-only, for poolctl while poold is down. */
+/* Read-only, for poolctl while poold is down. No file: err REGISTRY with sys ENOENT. Changing
+ * anything through it is an err. */
 bool registry_open_readonly(const char *file, struct registry **out, struct err *err) MUST_CHECK;
 void registry_close(struct registry *r); /* truncating checkpoint; NULL is fine */
 /* Passive checkpoint if the WAL has grown or a minute has passed: from an idle moment. */
 void registry_tick(struct registry *r, int64_t now_ms);
+/* Has SQLite met damage since the file was opened? It stays usable as far as it goes; closing
+ * and opening it again puts it aside. */
+bool registry_is_damaged(const struct registry *r);
+/* The schema version this program writes and the newest that it reads. */
+int registry_schema_version(void);
 
 /* --- projects: one row per canonical root ever used --- */
 struct project_row {
@@ -47,9 +55,15 @@ struct project_row {
     bool is_trusted;
     int64_t first_unix_ms, last_unix_ms;
 };
+/* Add, or note the last use of a known one: trust and first use of a known one stay as they are
+ * (a key that comes with another root loses its trust). */
 bool registry_project_put(struct registry *r, const struct project_row *row, struct err *err);
-bool registry_project_trust(struct registry *r, const char *root, bool is_trusted, struct err *err);
-bool registry_project_forget(struct registry *r, const char *key, struct err *err); /* and all that hangs on it */
+/* Err NOT_FOUND if no project has this root. */
+bool registry_project_trust(struct registry *r, const char *root, bool is_trusted,
+                            struct err *err);
+/* And its daemons, leases and living sessions; tombstones and history stay until they are old.
+ * Err NOT_FOUND. */
+bool registry_project_forget(struct registry *r, const char *key, struct err *err);
 typedef void project_row_fn(void *arg, const struct project_row *row);
 bool registry_projects(struct registry *r, project_row_fn *each, void *arg, struct err *err);
 
@@ -77,7 +91,8 @@ bool registry_daemons(struct registry *r, daemon_row_fn *each, void *arg, struct
 /* The port leased to it, or 0. */
 int64_t registry_lease_of(struct registry *r, const char *project_key, const char *server);
 /* Lease port to it (moves its lease; another holder's lease of that port is an err CONFLICT). */
-bool registry_lease_put(struct registry *r, int64_t port, const char *project_key, const char *server, struct err *err);
+bool registry_lease_put(struct registry *r, int64_t port, const char *project_key,
+                        const char *server, struct err *err);
 /* Who holds port? True and fills (new strings) if leased. */
 bool registry_lease_holder(struct registry *r, int64_t port, char **project_key, char **server);
 bool registry_lease_drop(struct registry *r, int64_t port, struct err *err);
@@ -93,14 +108,20 @@ struct session_row {
     const char *upstream_session;/* the daemon's own session id, "" none */
     const char *transport;     /* the client's: http or sse */
     int64_t created_unix_ms, ended_unix_ms; /* ended 0: lives. An ended row is a tombstone */
+    int64_t last_unix_ms;      /* last known use; 0 is taken as created */
 };
+/* Add or change; a tombstone stays what it is. */
 bool registry_session_put(struct registry *r, const struct session_row *row, struct err *err);
-bool registry_session_end(struct registry *r, const char *id, int64_t now_unix_ms, struct err *err);
+/* Make it a tombstone, also if the id is not known here. */
+bool registry_session_end(struct registry *r, const char *id, int64_t now_unix_ms,
+                          struct err *err);
 /* The row of one id through the callback; *found says whether there is one. */
 typedef void session_row_fn(void *arg, const struct session_row *row);
-bool registry_session_get(struct registry *r, const char *id, session_row_fn *fn, void *arg, bool *found, struct err *err);
-bool registry_sessions(struct registry *r, session_row_fn *each, void *arg, struct err *err); /* the living */
-/* Drop tombstones and sessions older than this. */
+bool registry_session_get(struct registry *r, const char *id, session_row_fn *fn, void *arg,
+                          bool *found, struct err *err);
+/* The living, oldest first. */
+bool registry_sessions(struct registry *r, session_row_fn *each, void *arg, struct err *err);
+/* Drop tombstones and sessions last used before this, and the oldest of too many. */
 bool registry_sessions_prune(struct registry *r, int64_t before_unix_ms, struct err *err);
 
 /* --- history: bounded, newest last --- */
@@ -112,11 +133,16 @@ struct history_row {
     const char *detail;
     int64_t took_ms;           /* start: until ready; end: how long it lived; -1 unknown */
 };
-bool registry_history_add(struct registry *r, const struct history_row *row, int64_t keep, struct err *err);
+/* Add (seq is given by the table) and drop what is more than keep rows back. */
+bool registry_history_add(struct registry *r, const struct history_row *row, int64_t keep,
+                          struct err *err);
 typedef void history_row_fn(void *arg, const struct history_row *row);
 /* Newest first, at most limit; project_key NULL = all. */
-bool registry_history(struct registry *r, const char *project_key, int64_t limit, history_row_fn *each, void *arg, struct err *err);
+bool registry_history(struct registry *r, const char *project_key, int64_t limit,
+                      history_row_fn *each, void *arg, struct err *err);
 
-/* Several changes in one transaction (may nest; the outermost counts). */
+/* Several changes in one transaction (may nest; the outermost counts). A begin that succeeded is
+ * always followed by commit or rollback; one rollback inside undoes the whole. */
 bool registry_begin(struct registry *r, struct err *err) MUST_CHECK;
 bool registry_commit(struct registry *r, struct err *err) MUST_CHECK;
+void registry_rollback(struct registry *r);
