@@ -1,5 +1,6 @@
 /* mcp/http_chunked.h - the chunked transfer coding (RFC 9112 section 7.1), decoded incrementally.
- * Strict: CRLF only, 1-15 hex digits, extensions up to 64 bytes are skipped, trailers dropped. */
+ * Strict: CRLF only, 1-15 hex digits; extensions up to 64 bytes are skipped, trailers up to
+ * CAP_HEAD bytes are dropped. */
 #pragma once
 #include "base/err.h"
 
@@ -9,7 +10,7 @@
 struct http_chunked { /* zero to start */
     int state;
     uint64_t left;   /* data bytes left in this chunk */
-    size_t line;     /* bytes of the present control line */
+    size_t line;     /* bytes of the present control line, or of all trailers so far */
     bool done;       /* the last chunk and its trailers were read */
 };
 

@@ -1,5 +1,5 @@
-/* mcp/http_head.h - HTTP/1.x heads: a strict check of our own before the parser library, the
- * parser behind one face, and the writer of new heads. Pure functions on bytes.
+/* mcp/http_head.h - HTTP/1.x heads: a strict check of our own, then the parser library behind one
+ * face; what they read must agree. Pure functions on bytes; nothing is allocated or copied.
  *
  * A client's head is never passed on: what is needed is read out of it and a new one is written.
  * The check refuses whatever two parsers could read differently (RFC 9112 sections 2.2, 3, 5, 6),
@@ -16,8 +16,15 @@ struct span { /* borrowed bytes; p may be NULL when n is 0 */
     size_t n;
 };
 
-enum http_method { HTTP_GET_M, HTTP_POST_M, HTTP_PUT_M, HTTP_DELETE_M, HTTP_HEAD_M, HTTP_OPTIONS_M,
-                   HTTP_OTHER_M };
+enum http_method {
+    HTTP_GET_M,
+    HTTP_POST_M,
+    HTTP_PUT_M,
+    HTTP_DELETE_M,
+    HTTP_HEAD_M,
+    HTTP_OPTIONS_M,
+    HTTP_OTHER_M /* PATCH, TRACE; any other is refused */
+};
 
 struct http_header {
     struct span name, value; /* value without surrounding blanks */
@@ -46,14 +53,17 @@ struct http_head {
 size_t http_head_length(const char *bytes, size_t n);
 
 /* The strict check of a complete request head of exactly n bytes (rules: the reference list in
- * http_head.c). Err BAD_REQUEST names the rule that was broken. Used by http_request_parse. */
+ * http_check.c). Err BAD_REQUEST names the rule that was broken. Used by http_request_parse. */
 bool http_head_check(const char *head, size_t n, struct err *err) MUST_CHECK;
 
-/* Parse a request head of exactly head_len bytes (check + parser library). */
+/* Parse a request head of exactly head_len bytes (check + parser library). Err BAD_REQUEST; *out
+ * (3 KiB, not cleared first) is undefined then. */
 bool http_request_parse(const char *head, size_t head_len, struct http_head *out,
                         struct err *err) MUST_CHECK;
 /* Parse a response head of a daemon: tolerant where that is harmless, but the framing (lengths,
- * chunked) must be unambiguous. */
+ * chunked) must be unambiguous. 1xx, 204 and 304 have no body: has_length with 0 whatever they
+ * say. Neither length nor chunked: the body ends with the connection, and keep_alive is false.
+ * 101 is refused. Err DAEMON_LOST; *out is undefined then. */
 bool http_response_parse(const char *head, size_t head_len, struct http_head *out,
                          struct err *err) MUST_CHECK;
 
@@ -61,10 +71,11 @@ bool http_response_parse(const char *head, size_t head_len, struct http_head *ou
 struct span http_header(const struct http_head *head, const char *name);
 bool span_is(struct span s, const char *text);          /* same bytes */
 bool span_is_nocase(struct span s, const char *text);   /* same but for ASCII case */
-/* Does a comma-separated header value contain this token (case-insensitive)? "*"+"/"+"*" is no wildcard here. */
+/* Does a comma-separated header value contain this token (case-insensitive)? Parameters behind a
+ * ';' are not looked at, and a star is no wildcard here. */
 bool http_value_has(struct span value, const char *token);
-/* Value of key in a query string, %-decoded into out (room bytes with terminator); false if the
- * key is absent, the value does not fit, or the coding is broken. */
+/* First value of key in a query string, decoded (% and +) into out (room bytes with terminator);
+ * false if the key is absent, the value does not fit, or the coding is broken. */
 bool http_query_get(struct span query, const char *key, char *out, size_t room) MUST_CHECK;
 /* %-decode a path or value; false on broken coding, NUL, or no room. */
 bool http_decode(struct span from, bool plus_is_blank, char *out, size_t room) MUST_CHECK;

@@ -1,5 +1,6 @@
 /* mcp/jsonrpc.h - JSON-RPC messages as bytes: a peek that finds what routing needs by one scan
- * over the depth-1 keys without building a tree, and the few messages poold writes itself. */
+ * over the depth-1 keys without building a tree, and the few messages poold writes itself. Spans
+ * point into the given bytes. Writers append all or, past the buffer's cap, nothing. */
 #pragma once
 #include "base/buf.h"
 #include "mcp/http_head.h"
@@ -14,26 +15,38 @@ enum rpc_kind {
 
 struct rpc_peek {
     enum rpc_kind kind;
-    struct span id;             /* raw JSON with its type kept ("7", "\"a\"", "null"), empty if absent */
+    struct span id;             /* raw JSON, type kept ("7", "\"a\"", "null"), empty if absent */
     struct span method;         /* content between the quotes, raw (escapes not resolved) */
     struct span params;         /* raw JSON of params, empty if absent */
     struct span progress_token; /* raw JSON of params._meta.progressToken, empty if absent */
     struct span protocol;       /* raw content of params.protocolVersion or
                                    params._meta["io.modelcontextprotocol/protocolVersion"] */
-    struct span tool;           /* raw content of params.name (tools/call) */
+    struct span tool;           /* raw content of params.name, only for tools/call */
     bool is_modern;             /* _meta carries a protocol version claim: 2026-07-28 era */
     bool is_error;              /* a response with "error" */
 };
 
-/* Scan a whole message. Structure is checked as far as the scan goes (balanced, strings closed,
- * nothing behind the end); grammar inside values is the daemon's business. Depth-1 keys with
- * escapes are compared resolved. A duplicate of id, method, result or error makes it INVALID
- * (two readers could differ). */
+/* Scan a whole message. Structure is checked as far as the scan goes (brackets match, at most 512
+ * deep; strings closed and without raw control bytes; nothing behind the end); grammar inside
+ * values is the daemon's business. Keys with escapes are compared resolved. "jsonrpc":"2.0" must
+ * be there, and an id must be a string, a number or null. A duplicate of a member that is looked
+ * at (jsonrpc, id, method, params, result, error; params' _meta, name, protocolVersion; the two
+ * of _meta) makes it INVALID: two readers could differ. So does an empty batch. For a batch only
+ * the kind is set. */
 void rpc_peek(const char *json, size_t n, struct rpc_peek *out);
+
+/* Is this raw string content (method, tool, protocol, ...) this ASCII text, once escapes are
+ * resolved? Some clients write "tools\/call". */
+bool rpc_text_is(struct span raw, const char *text);
+
+/* Iterate over a message that rpc_peek called a batch: *at starts at its first byte and is moved
+ * behind each element; false at the end (also for bytes that are no array). */
+bool rpc_batch_next(const char **at, const char *end, struct span *element);
 
 /* Does a message that starts with these bytes (possibly cut anywhere) show by its first depth-1
  * keys that it is a response? 1 yes, 0 no, -1 not decidable yet. Stops at the first of method,
- * result, error: for the forwarding path. */
+ * result, error: for the forwarding path. 0 as well for
+ * bytes that are no JSON object. */
 int rpc_is_response(const char *json, size_t n);
 
 /* Write {"jsonrpc":"2.0","id":ID,"error":{"code":..,"message":..,"data":{...}}}; id is raw JSON

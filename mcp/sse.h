@@ -12,7 +12,9 @@ struct sse_splitter { /* zero to start (a stream starts at a boundary) */
 
 /* Number of bytes up to and including the last complete event (or comment block) within the n
  * given bytes, which start where the previous call's n ended. 0 = no boundary in them. After the
- * call `in_event` says whether bytes beyond that boundary belong to an unfinished event. */
+ * call `in_event` says whether bytes beyond that boundary belong to an unfinished event. A boundary
+ * is told at once, also where it ends in a CR whose LF may still come: such an LF at the start of
+ * the next call is then a boundary of its own, an empty block that clients ignore. */
 size_t sse_split(struct sse_splitter *s, const char *bytes, size_t n);
 /* Like sse_split, but stops at the first boundary: the length of the first event, or 0. */
 size_t sse_first(struct sse_splitter *s, const char *bytes, size_t n);
@@ -29,4 +31,5 @@ void sse_event_parse(const char *bytes, size_t n, struct sse_event *out);
 bool sse_event_data(const char *bytes, size_t n, struct buf *out) MUST_CHECK;
 /* Append an event with this name (NULL: none) and one JSON message as data: line breaks in JSON
  * can only stand between tokens and become blanks. */
-bool sse_event_write(struct buf *out, const char *name, const char *id, struct span json) MUST_CHECK;
+bool sse_event_write(struct buf *out, const char *name, const char *id,
+                     struct span json) MUST_CHECK;
