@@ -9,6 +9,7 @@
  *  - exactly one Host in HTTP/1.1, at most one in 1.0;
  *  - at most one Content-Length: 1 to 15 digits, no leading zero but in "0";
  *  - at most one Transfer-Encoding, exactly "chunked", only in HTTP/1.1, never with a length;
+ *  - no blank behind the value of either (the libraries differ about a tab there);
  *  - no Upgrade and no CONNECT;
  *  - at most CAP_HEAD bytes and CAP_HEADERS fields. */
 #include "mcp/http_check.h"
@@ -143,14 +144,12 @@ static bool note_length(struct walk *w, struct span value)
 {
     if (w->frame->has_length)
         return refuse(w, "two Content-Length");
-    if (value.n < 1 || value.n > 15 || (value.n > 1 && value.p[0] == '0'))
-        return refuse(w, "Content-Length is not 1 to 15 digits without a leading zero");
     int64_t length = 0;
-    for (size_t i = 0; i < value.n; i++) {
-        if (value.p[i] < '0' || value.p[i] > '9')
-            return refuse(w, "Content-Length is not 1 to 15 digits without a leading zero");
-        length = length * 10 + (value.p[i] - '0');
-    }
+    size_t digits = 0;
+    for (const char *p = value.p; *p >= '0' && *p <= '9' && digits < 16; p++, digits++)
+        length = length * 10 + (*p - '0');
+    if (digits < 1 || digits > 15 || value.p[digits] != '\r' || (digits > 1 && value.p[0] == '0'))
+        return refuse(w, "Content-Length is not 1 to 15 digits without a leading zero");
     w->frame->has_length = true;
     w->frame->length = length;
     return true;
@@ -160,7 +159,8 @@ static bool note_coding(struct walk *w, struct span value)
 {
     if (w->frame->is_chunked)
         return refuse(w, "two Transfer-Encoding");
-    if (!(w->is_request ? span_is(value, "chunked") : span_is_nocase(value, "chunked")))
+    if (!(w->is_request ? span_is(value, "chunked") : span_is_nocase(value, "chunked")) ||
+        value.p[value.n] != '\r')
         return refuse(w, "Transfer-Encoding is not \"chunked\"");
     w->frame->is_chunked = true;
     return true;
