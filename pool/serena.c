@@ -26,7 +26,8 @@ static const char builtin[] =
     "           \"--enable-web-dashboard\", \"false\", \"--open-web-dashboard\", \"false\",\n"
     "           \"--enable-gui-log-window\", \"false\"],\n"
     "  \"type\": \"http\",\n"
-    "  \"env\": {\"SERENA_HOME\": \"${POOLD_SERENA_HOME}\", \"SERENA_USAGE_REPORTING\": \"false\"},\n"
+    "  \"env\": {\"SERENA_HOME\": \"${POOLD_SERENA_HOME}\", \"SERENA_USAGE_REPORTING\": "
+    "\"false\"},\n"
     "  \"warmup\": {\"tool\": \"find_symbol\",\n"
     "             \"arguments\": {\"name_path_pattern\": \"poold_warm_up_no_such_symbol\",\n"
     "                           \"max_answer_chars\": 1000}}\n"
@@ -168,8 +169,7 @@ static bool add_language_servers(struct buf *b, const char *serena_dir, const ch
     for (size_t i = 0; serena_dir && ok && i < sizeof servers / sizeof *servers; i++) {
         char *path = str_path(serena_dir, servers[i].program);
         if (is_executable(path)) {
-            ok = (!servers[i].language ||
-                  buf_printf(b, "  %s:\n", servers[i].language)) &&
+            ok = (!servers[i].language || buf_printf(b, "  %s:\n", servers[i].language)) &&
                  buf_add_str(b, "    ls_path: ") && add_quoted(b, path) && buf_add_str(b, "\n");
         }
         free(path);
@@ -184,15 +184,16 @@ static bool write_config(const struct serena_project *p, const char *home, const
     struct buf b = BUF_INIT(CONFIG_CAP);
     char *clangd_dir = str_path(home, "clangd");
     char *pattern = trust_pattern(p->root);
-    char *project_yml = data ? str_path(data, "project.yml")
-                             : xasprintf("%s/.serena/project.yml", p->root);
-    bool ok = buf_add_str(&b, "# Written by poold before each start: changes here are lost.\n"
-                              "language_backend: LSP\n"
-                              "agent_interface: tools\n"
-                              "gui_log_window: false\n"
-                              "web_dashboard: false\n"
-                              "web_dashboard_open_on_launch: false\n") &&
-              add_setting(&b, "project_serena_folder_location", data ? data : "$projectDir/.serena");
+    char *project_yml =
+        data ? str_path(data, "project.yml") : xasprintf("%s/.serena/project.yml", p->root);
+    bool ok =
+        buf_add_str(&b, "# Written by poold before each start: changes here are lost.\n"
+                        "language_backend: LSP\n"
+                        "agent_interface: tools\n"
+                        "gui_log_window: false\n"
+                        "web_dashboard: false\n"
+                        "web_dashboard_open_on_launch: false\n") &&
+        add_setting(&b, "project_serena_folder_location", data ? data : "$projectDir/.serena");
     /* A missing key would mean "trust everything". */
     ok = ok && buf_add_str(&b, "trusted_project_path_patterns: [") &&
          (!p->is_trusted || add_quoted(&b, pattern)) && buf_add_str(&b, "]\n");
