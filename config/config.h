@@ -1,6 +1,9 @@
 /* config/config.h - the running configuration: settings and servers, read from one JSON file
  * (with // and block comments) in the shape of clients' `mcpServers` files. No file = defaults.
  *
+ * The built-in server "serena" is there unless the file has an entry of this name: one without
+ * command changes the built-in key by key, one with a command replaces it.
+ *
  * A configuration is immutable once loaded; a reload makes a new one and swaps the pointer only if
  * it has no mistake. Errors name file, line, key and what was expected. */
 #pragma once
@@ -19,6 +22,7 @@ struct config_server {
     struct strv args;
     struct strv env;          /* NAME=VALUE as written in the entry */
     char *cwd;                /* NULL: the project root */
+    char *url;                /* of a remote entry, else NULL */
     enum config_transport transport;
     enum config_share share;
     int64_t spares;
@@ -40,18 +44,23 @@ struct config {
 };
 
 /* Read the file (absent is fine: defaults). builtin_json is the text of the built-in server entry
- * "serena" (used unless the file defines one with this name). New; config_free.
+ * "serena" (NULL: none). New; config_free. This is also all there is to check a file.
  * Err CONFIG: "FILE:LINE: mcpServers.x.idleSeconds: expected a whole number of seconds, 0 to ..., found "abc"". */
 struct config *config_load(const char *file, const char *builtin_json, struct err *err) MUST_CHECK;
-/* The same from text (for tests and checks). */
-struct config *config_parse(const char *file, const char *text, size_t n, const char *builtin_json,
-                            struct err *err) MUST_CHECK;
+/* The same from text; NULL text is a file that does not exist. */
+struct config *config_parse(const char *file, const char *text, size_t n,
+                            const char *builtin_json, struct err *err) MUST_CHECK;
 void config_free(struct config *c);
 
-/* Borrowed; NULL name = the default server; NULL if there is none (err NO_SERVER lists the names). */
-const struct config_server *config_find(const struct config *c, const char *name, struct err *err);
+/* Borrowed; NULL name = the default server; NULL if there is none that can be served (err
+ * NO_SERVER lists the names). */
+const struct config_server *config_find(const struct config *c, const char *name,
+                                        struct err *err);
 /* Expand ${VAR} and ${VAR:-default} with vars (NAME=VALUE); an unset one without default is an
- * error (CONFIG) naming it. New string. */
+ * error (CONFIG) naming it; the default is taken for an empty one too, as in sh. What was put in
+ * is not expanded again. New string. */
 char *config_expand(const char *text, const struct strv *vars, struct err *err) MUST_CHECK;
-/* The effective configuration as JSON text (secrets in env shown as "***" unless show_env). New. */
+/* The effective configuration as JSON text, in the shape of the file (it can be loaded again).
+ * Values of env that are not only a ${REFERENCE} are shown as "***" unless show_env, and so are
+ * user and query of a url. New. */
 char *config_print(const struct config *c, bool show_env);
