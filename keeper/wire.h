@@ -7,14 +7,21 @@
  * A frame is a 16-byte header in native byte order (both ends are on one machine), then length
  * bytes of payload. Text payloads are lines "key value\n"; a value has \n and \\ escaped.
  *
- * Epoch: a number that grows with every start of poold. A keeper obeys only the connection with
- * the highest epoch it has seen; an older one gets SUPERSEDED and is closed. */
+ * Epoch: a number that grows with every start of poold, from 1. A keeper obeys only the newest
+ * connection of the highest epoch it has seen (the owner); an older epoch gets SUPERSEDED and is
+ * closed. Epoch 0 is an observer (a command line while poold is down): it may ask for STATUS and
+ * USAGE, nothing else, and does not count as a poold for the orphan clock.
+ *
+ * Flow: either end sends at most WIRE_WINDOW bytes of LINE or INPUT frames that are not yet
+ * acknowledged, or one frame if that alone is bigger. The keeper stops reading the daemon's stdout
+ * then; it closes a connection that passes the window of INPUT. */
 #pragma once
 #include "base/buf.h"
 
 #include <stdint.h>
 
 #define WIRE_VERSION 1
+#define WIRE_WINDOW (4 * 1024 * 1024) /* unacknowledged bytes of frames under way, each direction */
 
 struct wire_header {
     uint32_t length;   /* of the payload */
@@ -24,7 +31,7 @@ struct wire_header {
 };
 
 enum wire_type {
-    WIRE_HELLO = 1,  /* poold: version, epoch. First frame of a connection */
+    WIRE_HELLO = 1,  /* poold: version, epoch. First frame of a connection; else it is closed */
     WIRE_WELCOME,    /* keeper: version + everything of WIRE_STATUS; first answer */
     WIRE_SUPERSEDED, /* keeper: epoch; a newer poold owns this keeper, it closes */
     WIRE_STATUS_ASK, /* poold: answer with STATUS now */
@@ -36,7 +43,7 @@ enum wire_type {
     /* Stdio servers: one JSON-RPC line per frame, without its line end. */
     WIRE_LINE,       /* keeper: a line of the daemon's stdout, numbered from 1 */
     WIRE_LINE_ACK,   /* poold: all lines up to `sequence` were taken */
-    WIRE_INPUT,      /* poold: a line for the daemon's stdin, numbered from 1 */
+    WIRE_INPUT,      /* poold: a line for the daemon's stdin, numbered from 1 (inputs_taken + 1) */
     WIRE_INPUT_ACK,  /* keeper: written to the daemon up to `sequence` */
 };
 
@@ -51,9 +58,15 @@ enum wire_type {
  *   exit_code | exit_signal            state exited: how the main process ended
  *   stop_reason    the word of the STOP that asked for it, "orphaned", or absent
  *   tail           last lines of the daemon's output (up to 4 KiB)
- *   lines_sent lines_acked lines_lost  stdio servers
+ *   lines_sent lines_acked lines_lost  stdio servers: lines read, taken by poold, too long to keep
+ *   inputs_taken   stdio servers: the highest INPUT it has; a new poold counts on from there, and
+ *                  an INPUT that is not higher is dropped as a repetition
  * State exited is sent only when the whole tree is gone; the keeper then removes its files and
- * exits. */
+ * exits 0. If the daemon ended by itself while no poold was connected, the keeper first waits up to
+ * KEEPER_LINGER_MS for one to tell (the start that failed at once, the poold that is just being
+ * restarted). After LINEs have been connected to an owner, all that are unacknowledged are sent
+ * again. */
+#define KEEPER_LINGER_MS 10000
 
 /* The spec: what a keeper is told at its start, as "key value\n" text on its stdin:
  *   id, generation, project (also the daemon's default cwd), project_key, server, definition (hash),
