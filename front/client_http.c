@@ -1,0 +1,434 @@
+/* front/client_http.c - see client_http.h. */
+#include "front/client_http.h"
+
+#include "base/caps.h"
+#include "base/str.h"
+#include "front/flight.h"
+#include "mcp/handshake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- answers --- */
+
+static void sse_head(struct flight *f)
+{
+    struct conn *c = f->conn;
+    if (c->is_http10)
+        c->will_close = true;
+    conn_printf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+                "%s", c->is_http10 ? "" : "Transfer-Encoding: chunked\r\n");
+    const char *headers = flight_headers(f->session, f->kind == FLIGHT_INITIALIZE && f->session->id);
+    conn_add(c, headers, strlen(headers));
+    conn_printf(c, "%s\r\n", c->will_close ? "Connection: close\r\n" : "");
+    f->form = FORM_SSE;
+}
+
+/* Bytes of an SSE answer, in a chunk where the client knows chunks. */
+static void sse_bytes(struct flight *f, const char *bytes, size_t n)
+{
+    struct conn *c = f->conn;
+    if (!c || !n)
+        return;
+    if (f->form == FORM_NONE)
+        sse_head(f);
+    if (!c->is_http10)
+        conn_printf(c, "%zx\r\n", n);
+    conn_add(c, bytes, n);
+    if (f->conn && !c->is_http10)
+        conn_add(c, "\r\n", 2);
+}
+
+static void json_begin(struct flight *f, int64_t length)
+{
+    struct conn *c = f->conn;
+    if (f->form == FORM_SSE) { /* a keep-alive has gone out: the answer becomes an event */
+        sse_bytes(f, "event: message\r\ndata: ", 22);
+        return;
+    }
+    f->form = FORM_JSON;
+    if (length < 0 && c->is_http10)
+        c->will_close = true;
+    conn_add(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", 49);
+    const char *headers = flight_headers(f->session, f->kind == FLIGHT_INITIALIZE);
+    conn_add(c, headers, strlen(headers));
+    if (!f->conn)
+        return;
+    if (length >= 0)
+        conn_printf(c, "Content-Length: %lld\r\n", (long long)length);
+    else if (!c->is_http10)
+        conn_add(c, "Transfer-Encoding: chunked\r\n", 28);
+    conn_add(c, c->will_close ? "Connection: close\r\n\r\n" : "\r\n", c->will_close ? 21 : 2);
+    f->status = length < 0 && !c->is_http10 ? -1 : f->status; /* -1: we chunk it */
+}
+
+static void json_data(struct flight *f, const char *bytes, size_t n)
+{
+    if (f->form == FORM_SSE) { /* line breaks between JSON tokens would end the data line */
+        for (size_t at = 0; f->conn && at < n;) {
+            size_t len = 0;
+            while (at + len < n && bytes[at + len] != '\n' && bytes[at + len] != '\r')
+                len++;
+            sse_bytes(f, bytes + at, len);
+            at += len;
+            if (at < n) {
+                sse_bytes(f, " ", 1);
+                at++;
+            }
+        }
+        return;
+    }
+    if (f->status == -1)
+        conn_printf(f->conn, "%zx\r\n", n);
+    if (f->conn)
+        conn_add(f->conn, bytes, n);
+    if (f->conn && f->status == -1)
+        conn_add(f->conn, "\r\n", 2);
+}
+
+static void json_end(struct flight *f)
+{
+    if (f->form == FORM_SSE)
+        sse_bytes(f, "\r\n\r\n", 4);
+    else if (f->status == -1)
+        conn_add(f->conn, "0\r\n\r\n", 5);
+}
+
+static void message(struct flight *f, struct span json, bool is_answer)
+{
+    if (is_answer && f->form == FORM_NONE) {
+        f->status = 200;
+        json_begin(f, (int64_t)json.n);
+        if (f->conn)
+            json_data(f, json.p, json.n);
+        return;
+    }
+    struct buf event = BUF_INIT(CAP_MESSAGE + 1024);
+    if (sse_event_write(&event, "message", NULL, json))
+        sse_bytes(f, event.data, event.len);
+    buf_release(&event);
+}
+
+static void end(struct flight *f)
+{
+    struct conn *c = f->conn;
+    if (!c)
+        return;
+    f->conn = NULL;
+    if (f->form == FORM_SSE && !c->is_http10)
+        conn_add(c, "0\r\n\r\n", 5);
+    conn_finish(c);
+}
+
+static void flush(struct flight *f)
+{
+    if (f->conn)
+        conn_flush(f->conn);
+}
+
+static bool is_full(struct flight *f)
+{
+    return f->conn && conn_is_full(f->conn);
+}
+
+static void beat(struct flight *f)
+{
+    if (f->form == FORM_JSON)
+        return; /* a body of known length has begun */
+    sse_bytes(f, ": poold\r\n\r\n", 11);
+    flush(f);
+}
+
+const struct flight_client client_http_sink = {json_begin, json_data, json_end, sse_bytes, message,
+                                               end,        flush,     is_full,  beat};
+
+static void on_gone(void *self)
+{
+    flight_client_gone(self);
+}
+
+static void on_drained(void *self)
+{
+    struct flight *f = self;
+    if (f->up)
+        upstream_resume(f->up);
+}
+
+static const struct conn_user flight_user = {on_gone, on_drained};
+
+/* --- requests --- */
+
+char *client_headers(const struct http_head *head)
+{
+    struct buf out = BUF_INIT(CAP_HEAD);
+    for (size_t i = 0; i < head->count; i++) {
+        const struct http_header *h = &head->headers[i];
+        bool wanted = false;
+        switch (h->name.n ? h->name.p[0] | 0x20 : 0) {
+        case 'a': wanted = span_is_nocase(h->name, "Authorization"); break;
+        case 'b': wanted = span_is_nocase(h->name, "Baggage"); break;
+        case 'l': wanted = span_is_nocase(h->name, "Last-Event-ID"); break;
+        case 't':
+            wanted = span_is_nocase(h->name, "Traceparent") || span_is_nocase(h->name, "Tracestate");
+            break;
+        case 'm':
+            wanted = h->name.n > 4 && span_is_nocase((struct span){h->name.p, 4}, "mcp-") &&
+                     !span_is_nocase(h->name, "Mcp-Session-Id") &&
+                     !span_is_nocase(h->name, "MCP-Protocol-Version");
+            break;
+        default: break;
+        }
+        if (wanted && !(buf_add(&out, h->name.p, h->name.n) && buf_add(&out, ": ", 2) &&
+                        buf_add(&out, h->value.p, h->value.n) && buf_add(&out, "\r\n", 2)))
+            break;
+    }
+    return out.len ? buf_take(&out) : NULL;
+}
+
+static void answer_no_content(struct conn *c)
+{
+    conn_answer(c, 202, "", "", (struct span){0});
+}
+
+static void answer_rpc_error(struct conn *c, struct span id, const struct err *err)
+{
+    /* With an id: a JSON-RPC error in a 200 is the one form that every client reports and survives. */
+    conn_answer_error(c, id.n ? 200 : err_row(err->code)->http, id, err_row(err->code)->rpc,
+                      err_text(err));
+}
+
+bool client_route(struct conn *c, const struct request *request, const struct route_url *url,
+                  struct span id, struct route *out)
+{
+    struct err err = {0};
+    if (!route_by_request(c->front, url, &request->head, out, &err)) {
+        answer_rpc_error(c, id, &err);
+        return false;
+    }
+    if (out->rule != ROUTE_NONE && c->owner)
+        return true;
+    if (!c->owner) {
+        conn_find_owner(c);
+        return false;
+    }
+    if (!route_by_owner(c->front, c->owner, out, &err)) {
+        answer_rpc_error(c, id, &err);
+        return false;
+    }
+    return true;
+}
+
+static void begin_session(struct conn *c, const struct request *request, const struct route_url *url,
+                          const struct rpc_peek *peek)
+{
+    struct route route;
+    struct err err = {0};
+    if (!client_route(c, request, url, peek->id, &route))
+        return;
+    if (c->front->session_count >= CAP_SESSIONS) {
+        conn_answer_error(c, 503, peek->id, err_row(ERR_TOO_BIG)->rpc, "too many sessions");
+        return;
+    }
+    struct daemon *d = pool_slot(c->front->pool, route.project, route.server, &err);
+    if (!d) {
+        answer_rpc_error(c, peek->id, &err);
+        return;
+    }
+    struct session *s = session_new(c->front, d, route.rule, c->owner, false);
+    owner_free(c->owner); /* read again at the next initialize: a client may have moved */
+    c->owner = NULL;
+    s->initialize = xstrndup(peek->params.p ? peek->params.p : "{}", peek->params.p ? peek->params.n : 2);
+    s->client = handshake_client_name(peek->params);
+    struct flight *f = flight_new(s, FLIGHT_INITIALIZE, &client_http_sink, c, request->body, peek, NULL);
+    conn_take(c, &flight_user, f);
+    flight_go(f);
+}
+
+/* Does the request name another project than its session's? Answered if so. */
+static bool contradicts(struct conn *c, const struct request *request, const struct route_url *url,
+                        const struct session *s, struct span id)
+{
+    struct route route;
+    struct err err = {0};
+    if (!url->key.n && !url->server.n && !request->head.query.n &&
+        !http_header(&request->head, "X-Poold-Project").p)
+        return false;
+    if (!route_by_request(c->front, url, &request->head, &route, &err)) {
+        answer_rpc_error(c, id, &err);
+        return true;
+    }
+    bool other_project = route.project && route.project != s->daemon->project;
+    bool other_server = url->server.n && strcmp(route.server, s->daemon->server) != 0;
+    if (!other_project && !other_server)
+        return false;
+    err_set(&err, ERR_CONFLICT, 0,
+            "this session belongs to %s of project %s; the request names %s of %s. Open a session of "
+            "its own for each project.", s->daemon->server, s->daemon->project->root, route.server,
+            route.project ? route.project->root : s->daemon->project->root);
+    answer_rpc_error(c, id, &err);
+    return true;
+}
+
+static void one_way(struct conn *c, const struct request *request, struct session *s,
+                    const struct rpc_peek *peek)
+{
+    answer_no_content(c);
+    /* initialized was said by the handshake already; what no daemon waits for is not kept. */
+    if (span_is(peek->method, "notifications/initialized") || !link_is_open(&s->link))
+        return;
+    struct flight *f = flight_new(s, FLIGHT_ONEWAY, &flight_client_none, NULL, request->body, peek,
+                                  client_headers(&request->head));
+    flight_go(f);
+}
+
+static void answer_ping(struct conn *c, struct span id)
+{
+    struct buf body = BUF_INIT(CAP_HEAD);
+    if (buf_add_str(&body, "{\"jsonrpc\":\"2.0\",\"id\":") && buf_add(&body, id.p, id.n) &&
+        buf_add_str(&body, ",\"result\":{}}"))
+        conn_answer(c, 200, "", "application/json", (struct span){body.data, body.len});
+    else
+        conn_close(c);
+    buf_release(&body);
+}
+
+/* A request without a session id. */
+static void without_session(struct conn *c, const struct request *request,
+                            const struct route_url *url, const struct rpc_peek *peek)
+{
+    if (span_is(peek->method, "initialize"))
+        begin_session(c, request, url, peek);
+    else if (span_is(peek->method, "ping"))
+        answer_ping(c, peek->id);
+    else if (peek->is_modern || span_is(peek->method, "server/discover"))
+        conn_answer_error(c, 200, peek->id, err_row(ERR_METHOD)->rpc,
+                          "this server speaks the MCP revisions up to 2025-11-25: send initialize");
+    else
+        conn_answer_error(c, 400, peek->id, err_row(ERR_BAD_REQUEST)->rpc,
+                          "the Mcp-Session-Id header is missing: send initialize first");
+}
+
+static bool accepts(const struct http_head *head, bool json_too)
+{
+    struct span accept = http_header(head, "Accept");
+    if (!accept.p || http_value_has(accept, "*/*"))
+        return true;
+    return http_value_has(accept, "text/event-stream") &&
+           (!json_too || http_value_has(accept, "application/json"));
+}
+
+static void answer_no_session(struct conn *c, struct span id)
+{
+    conn_answer_error(c, 404, id, err_row(ERR_NO_SESSION)->rpc,
+                      "Session not found: it was ended, or its project is not known any more; "
+                      "send initialize");
+}
+
+static void on_post(struct conn *c, const struct request *request, const struct route_url *url)
+{
+    struct rpc_peek peek;
+    struct span type = http_header(&request->head, "Content-Type");
+    if (type.n < 16 || !span_is_nocase((struct span){type.p, 16}, "application/json")) {
+        conn_answer_error(c, 415, (struct span){0}, err_row(ERR_BAD_REQUEST)->rpc,
+                          "Content-Type must be application/json");
+        return;
+    }
+    if (!accepts(&request->head, true)) {
+        conn_answer_error(c, 406, (struct span){0}, err_row(ERR_BAD_REQUEST)->rpc,
+                          "the Accept header must list application/json and text/event-stream");
+        return;
+    }
+    rpc_peek(request->body.p, request->body.n, &peek);
+    if (peek.kind == RPC_INVALID || peek.kind == RPC_BATCH) {
+        conn_answer_error(c, 400, (struct span){0},
+                          err_row(peek.kind == RPC_BATCH ? ERR_BAD_REQUEST : ERR_PARSE)->rpc,
+                          peek.kind == RPC_BATCH ? "JSON-RPC batches are not served"
+                                                 : "the body is not a JSON-RPC message");
+        return;
+    }
+    struct span session_id = http_header(&request->head, "Mcp-Session-Id");
+    if (!session_id.p || span_is(peek.method, "initialize")) {
+        without_session(c, request, url, &peek);
+        return;
+    }
+    struct session *s = session_find(c->front, session_id);
+    if (!s) {
+        answer_no_session(c, peek.id);
+        return;
+    }
+    if (contradicts(c, request, url, s, peek.id))
+        return;
+    if (peek.kind != RPC_REQUEST) {
+        one_way(c, request, s, &peek);
+    } else if (span_is(peek.method, "ping")) {
+        answer_ping(c, peek.id);
+    } else {
+        struct flight *f = flight_new(s, FLIGHT_CALL, &client_http_sink, c, request->body, &peek,
+                                      client_headers(&request->head));
+        conn_take(c, &flight_user, f);
+        flight_go(f);
+    }
+}
+
+/* The session of a GET or DELETE; answered if there is none. */
+static struct session *session_of(struct conn *c, const struct request *request,
+                                  const struct route_url *url)
+{
+    struct span id = http_header(&request->head, "Mcp-Session-Id");
+    struct session *s = id.p ? session_find(c->front, id) : NULL;
+    if (!id.p)
+        conn_answer_error(c, 400, (struct span){0}, err_row(ERR_BAD_REQUEST)->rpc,
+                          "the Mcp-Session-Id header is missing");
+    else if (!s)
+        answer_no_session(c, (struct span){0});
+    else if (!contradicts(c, request, url, s, (struct span){0}))
+        return s;
+    return NULL;
+}
+
+static void on_get(struct conn *c, const struct request *request, const struct route_url *url)
+{
+    if (!accepts(&request->head, false)) {
+        conn_answer_error(c, 406, (struct span){0}, err_row(ERR_BAD_REQUEST)->rpc,
+                          "the Accept header must list text/event-stream");
+        return;
+    }
+    struct session *s = session_of(c, request, url);
+    if (!s)
+        return;
+    if (s->stream) {
+        conn_answer_error(c, 409, (struct span){0}, err_row(ERR_CONFLICT)->rpc,
+                          "this session has a stream already");
+        return;
+    }
+    session_stream_open(s, c);
+    conn_printf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+                "Connection: close\r\n");
+    const char *headers = flight_headers(s, false);
+    conn_add(c, headers, strlen(headers));
+    conn_add(c, "\r\n", 2);
+    conn_flush(c);
+    if (s->stream)
+        link_push_changed(&s->link);
+}
+
+static void on_delete(struct conn *c, const struct request *request, const struct route_url *url)
+{
+    struct session *s = session_of(c, request, url);
+    if (!s)
+        return;
+    session_end(s);
+    session_release(s);
+    conn_answer(c, 200, "", "", (struct span){0});
+}
+
+void client_http_request(struct conn *c, const struct request *request, const struct route_url *url)
+{
+    switch (request->head.method) {
+    case HTTP_POST_M: on_post(c, request, url); return;
+    case HTTP_GET_M: on_get(c, request, url); return;
+    case HTTP_DELETE_M: on_delete(c, request, url); return;
+    default:
+        conn_answer(c, 405, "Allow: GET, POST, DELETE\r\n", "", (struct span){0});
+    }
+}

@@ -1,0 +1,12 @@
+/* front/client_http.h - clients that speak Streamable HTTP, and the message path of HTTP+SSE
+ * clients: what a POST, GET or DELETE on an MCP path means. */
+#pragma once
+#include "front/conn.h"
+#include "front/route.h"
+
+void client_http_request(struct conn *c, const struct request *request, const struct route_url *url);
+/* Headers of the client's that go on to the daemon, as lines; new string or NULL. */
+char *client_headers(const struct http_head *head);
+/* Who and what a new session is for. False: it was answered, or waits for the socket's owner. */
+bool client_route(struct conn *c, const struct request *request, const struct route_url *url,
+                  struct span id, struct route *out);

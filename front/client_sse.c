@@ -1,0 +1,154 @@
+/* front/client_sse.c - see client_sse.h. */
+#include "front/client_sse.h"
+
+#include "base/caps.h"
+#include "base/str.h"
+#include "front/client_http.h"
+#include "front/flight.h"
+#include "mcp/handshake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- answers go to the session's stream, whole messages only --- */
+
+static void json_begin(struct flight *f, int64_t length)
+{
+    (void)length;
+    buf_release(&f->held);
+}
+
+static void json_data(struct flight *f, const char *bytes, size_t n)
+{
+    if (!buf_add(&f->held, bytes, n)) {
+        upstream_close(f->up);
+        f->up = NULL;
+        flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB", CAP_MESSAGE / 1024 / 1024);
+    }
+}
+
+static void json_end(struct flight *f)
+{
+    session_stream_message(f->session, (struct span){f->held.data, f->held.len});
+}
+
+static void events(struct flight *f, const char *bytes, size_t n)
+{
+    struct sse_splitter split = {0};
+    for (size_t at = 0, len; at < n && (len = sse_first(&split, bytes + at, n - at)) > 0; at += len) {
+        struct sse_event event;
+        sse_event_parse(bytes + at, len, &event);
+        if (event.data_lines) /* comments keep nothing alive here: the stream has its own */
+            session_stream_events(f->session, bytes + at, len);
+    }
+}
+
+static void message(struct flight *f, struct span json, bool is_answer)
+{
+    (void)is_answer;
+    session_stream_message(f->session, json);
+}
+
+static void nothing(struct flight *f)
+{
+    (void)f;
+}
+
+static bool is_full(struct flight *f)
+{
+    return f->session->stream && conn_is_full(f->session->stream);
+}
+
+const struct flight_client client_sse_sink = {json_begin, json_data, json_end, events, message,
+                                              nothing,    nothing,   is_full,  nothing};
+
+/* --- requests --- */
+
+void client_sse_open(struct conn *c, const struct request *request, const struct route_url *url)
+{
+    struct route route;
+    struct err err = {0};
+    if (request->head.method != HTTP_GET_M) {
+        conn_answer(c, 405, "Allow: GET\r\n", "", (struct span){0});
+        return;
+    }
+    if (!client_route(c, request, url, (struct span){0}, &route))
+        return;
+    struct daemon *d = pool_slot(c->front->pool, route.project, route.server, &err);
+    if (!d) {
+        conn_answer_error(c, err_row(err.code)->http, (struct span){0}, err_row(err.code)->rpc,
+                          err_text(&err));
+        return;
+    }
+    struct session *s = session_new(c->front, d, route.rule, c->owner, true);
+    owner_free(c->owner);
+    c->owner = NULL;
+    session_publish(s);
+    session_stream_open(s, c);
+    conn_printf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+                "Connection: close\r\n");
+    const char *headers = flight_headers(s, false);
+    conn_add(c, headers, strlen(headers));
+    conn_add(c, "\r\n", 2);
+    char endpoint[512];
+    int n = snprintf(endpoint, sizeof endpoint,
+                     "event: endpoint\r\ndata: /messages?session_id=%s\r\n\r\n", s->id);
+    session_stream_events(s, endpoint, (size_t)n);
+}
+
+static void begin(struct session *s, const struct request *request, const struct rpc_peek *peek)
+{
+    free(s->initialize);
+    s->initialize = peek->params.n ? xstrndup(peek->params.p, peek->params.n) : xstrdup("{}");
+    free(s->client);
+    s->client = handshake_client_name(peek->params);
+    link_reset(&s->link); /* a handshake made without the client's own parameters is made again */
+    flight_go(flight_new(s, FLIGHT_INITIALIZE, &client_sse_sink, NULL, request->body, peek, NULL));
+}
+
+void client_sse_message(struct conn *c, const struct request *request)
+{
+    char id[512];
+    struct rpc_peek peek;
+    if (request->head.method != HTTP_POST_M) {
+        conn_answer(c, 405, "Allow: POST\r\n", "", (struct span){0});
+        return;
+    }
+    if (!http_query_get(request->head.query, "session_id", id, sizeof id)) {
+        conn_answer_error(c, 400, (struct span){0}, err_row(ERR_BAD_REQUEST)->rpc,
+                          "session_id is missing in the URL");
+        return;
+    }
+    struct session *s = session_find(c->front, (struct span){id, strlen(id)});
+    if (!s || !s->stream) {
+        conn_answer_error(c, 404, (struct span){0}, err_row(ERR_NO_SESSION)->rpc,
+                          "Could not find session: its event stream is closed; open /sse again");
+        return;
+    }
+    rpc_peek(request->body.p, request->body.n, &peek);
+    if (peek.kind == RPC_INVALID || peek.kind == RPC_BATCH) {
+        conn_answer_error(c, 400, (struct span){0}, err_row(ERR_PARSE)->rpc,
+                          "the body is not one JSON-RPC message");
+        return;
+    }
+    char *headers = client_headers(&request->head);
+    conn_answer(c, 202, "", "", (struct span){0});
+    if (peek.kind == RPC_REQUEST && span_is(peek.method, "initialize")) {
+        free(headers);
+        begin(s, request, &peek);
+    } else if (peek.kind == RPC_REQUEST && span_is(peek.method, "ping")) {
+        free(headers);
+        struct buf body = BUF_INIT(CAP_HEAD);
+        if (buf_add_str(&body, "{\"jsonrpc\":\"2.0\",\"id\":") &&
+            buf_add(&body, peek.id.p, peek.id.n) && buf_add_str(&body, ",\"result\":{}}"))
+            session_stream_message(s, (struct span){body.data, body.len});
+        buf_release(&body);
+    } else if (peek.kind == RPC_REQUEST) {
+        flight_go(flight_new(s, FLIGHT_CALL, &client_sse_sink, NULL, request->body, &peek, headers));
+    } else if (!span_is(peek.method, "notifications/initialized") && link_is_open(&s->link)) {
+        flight_go(flight_new(s, FLIGHT_ONEWAY, &flight_client_none, NULL, request->body, &peek,
+                             headers));
+    } else {
+        free(headers);
+    }
+}

@@ -1,0 +1,74 @@
+/* front/conn.h - one client connection: collects requests, hands each to the dispatcher, writes
+ * answers with back-pressure. It does not know what MCP is.
+ *
+ * Owned by: the front. Life: create -> (request -> answer)* -> close; freed before the loop blocks.
+ * A request's bytes are borrowed for the dispatcher's call only. */
+#pragma once
+#include "base/buf.h"
+#include "front/state.h"
+#include "mcp/http_chunked.h"
+#include "mcp/http_head.h"
+#include "platform/peer.h"
+
+struct owner; /* front/route.h */
+
+enum conn_state {
+    CONN_READING, /* waiting for (the rest of) a request */
+    CONN_ROUTING, /* a whole request waits in `in` for the owner of the socket */
+    CONN_BUSY,    /* a request is being answered */
+    CONN_CLOSING  /* closes once all is written */
+};
+
+struct conn_user { /* who is told while a request is being answered */
+    void (*on_gone)(void *self);    /* the client has closed; the connection is not to be used again */
+    void (*on_drained)(void *self); /* what was written has gone out (after conn_is_full) */
+};
+
+struct conn {
+    struct front *front;
+    struct list node, search_node;
+    ev_io io;
+    enum conn_state state;
+    bool is_http10, will_close, is_doomed, continue_sent;
+    struct buf in, out;
+    struct peer_id peer;
+    struct peer_search *search;
+    struct owner *owner;            /* process at the other end, if it was looked for */
+    const struct conn_user *user;
+    void *user_self;
+    int64_t deadline_ms;            /* of the request being received; 0 none */
+};
+
+struct request { /* a whole request, borrowed for the call */
+    struct http_head head;
+    struct span body;
+};
+
+void conn_create(struct front *f, int fd);
+/* Stop using it: told user nothing, freed soon. */
+void conn_close(struct conn *c);
+/* The request being dispatched is answered later by user. */
+void conn_take(struct conn *c, const struct conn_user *user, void *self);
+/* Append to the answer; conn_flush sends it. */
+void conn_add(struct conn *c, const void *bytes, size_t n);
+void conn_printf(struct conn *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void conn_flush(struct conn *c);
+/* So much is unsent that its source should pause (user->on_drained follows). */
+bool conn_is_full(const struct conn *c);
+/* The answer is complete: flush, then the next request or the end. */
+void conn_finish(struct conn *c);
+/* A whole answer: status line, headers (each with CRLF, may be ""), JSON body; finishes. */
+void conn_answer(struct conn *c, int status, const char *headers, const char *type,
+                 struct span body);
+/* An answer in form of a JSON-RPC error, with the HTTP status given. id: raw JSON or empty. */
+void conn_answer_error(struct conn *c, int status, struct span id, int code, const char *text);
+/* Look for the process behind the socket; the request in `in` is dispatched again afterwards. */
+void conn_find_owner(struct conn *c);
+/* Step searches (from ev_idle); time out half-sent requests (each second). */
+void conn_search_step(struct front *f);
+/* True if some connection still waits for the rest of its request. */
+bool conn_check_deadlines(struct front *f, int64_t now_ms);
+void conn_reap(struct front *f);
+
+/* front/dispatch.c: answer the request now, or conn_take it. May call conn_find_owner instead. */
+void dispatch(struct conn *c, const struct request *request);

@@ -1,0 +1,26 @@
+/* front/dispatch.c - a whole request is here: may it pass, and whose is it? */
+#include "front/api_relay.h"
+#include "front/check.h"
+#include "front/client_http.h"
+#include "front/client_sse.h"
+#include "front/conn.h"
+#include "front/route.h"
+
+void dispatch(struct conn *c, const struct request *request)
+{
+    struct route_url url = route_parse(request->head.path);
+    bool is_mcp = url.endpoint != ENDPOINT_API;
+    struct check_result check = check_request(&request->head, &c->peer, is_mcp, c->front->port);
+    if (check.status) {
+        c->will_close = true;
+        enum err_code code = check.status == 403 ? ERR_DENIED : ERR_BAD_REQUEST;
+        conn_answer_error(c, check.status, (struct span){0}, err_row(code)->rpc, check.text);
+        return;
+    }
+    switch (url.endpoint) {
+    case ENDPOINT_MCP: client_http_request(c, request, &url); break;
+    case ENDPOINT_SSE: client_sse_open(c, request, &url); break;
+    case ENDPOINT_MESSAGES: client_sse_message(c, request); break;
+    case ENDPOINT_API: api_relay_request(c, request); break;
+    }
+}

@@ -1,0 +1,352 @@
+/* front/flight.c - see flight.h. */
+#include "front/flight.h"
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/str.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BEAT_MS 10000  /* an answer is never silent for longer (the promise is 15 s) */
+#define TRIES_MAX 4    /* hand-overs that came to nothing before the client hears of it */
+
+static struct span moved(struct span s, const char *from, const char *to)
+{
+    return s.p ? (struct span){to + (s.p - from), s.n} : s;
+}
+
+struct flight *flight_new(struct session *s, enum flight_kind kind,
+                          const struct flight_client *client, struct conn *conn,
+                          struct span body, const struct rpc_peek *peek, char *headers_take)
+{
+    struct flight *f = xcalloc(1, sizeof *f);
+    f->session = s;
+    f->kind = kind;
+    f->client = client;
+    f->conn = conn;
+    f->body = xmalloc(body.n + 1);
+    memcpy(f->body, body.p, body.n);
+    f->body_n = body.n;
+    f->id = moved(peek->id, body.p, f->body);
+    f->token = moved(peek->progress_token, body.p, f->body);
+    f->headers = headers_take;
+    f->held.cap = CAP_MESSAGE;
+    f->born_ms = f->beat_ms = clock_ms();
+    s->last_use_unix_ms = clock_unix_ms();
+    list_add_tail(&s->front->flights, &f->node);
+    list_add_tail(&s->flights, &f->session_node);
+    front_time_something(s->front);
+    return f;
+}
+
+static void set_using(struct flight *f, bool is_using)
+{
+    if (f->kind == FLIGHT_ONEWAY || f->is_using == is_using)
+        return;
+    f->is_using = is_using;
+    if (is_using)
+        daemon_use_begin(f->session->daemon);
+    else
+        daemon_use_end(f->session->daemon);
+}
+
+static void flight_free(struct flight *f)
+{
+    set_using(f, false);
+    upstream_close(f->up);
+    list_remove(&f->node);
+    list_remove(&f->session_node);
+    buf_release(&f->held);
+    free(f->headers);
+    free(f->body);
+    free(f);
+}
+
+/* The end for the client and for us. */
+static void finish(struct flight *f)
+{
+    struct session *s = f->session;
+    f->phase = FLIGHT_ANSWERED;
+    f->client->end(f);
+    flight_free(f);
+    session_release(s);
+}
+
+/* Nobody waits for it, and nothing was handed over. */
+static bool is_abandoned(const struct flight *f)
+{
+    return f->kind != FLIGHT_ONEWAY && f->phase == FLIGHT_QUEUED && f->client == &flight_client_none;
+}
+
+static void fail_with_start(struct flight *f)
+{
+    struct daemon *d = f->session->daemon;
+    int64_t retry_ms = d->retry_at_ms ? d->retry_at_ms - clock_ms() : 0;
+    char retry[80] = "";
+    if (retry_ms > 0)
+        snprintf(retry, sizeof retry, " Next try in %lld s, or at once: poolctl ensure --force.",
+                 (long long)(retry_ms + 999) / 1000);
+    flight_fail(f, ERR_START_FAILED, "The %s daemon of %s could not be started: %s.%s%s%s",
+                d->server, d->project->root, d->detail ? d->detail : reason_word(d->reason), retry,
+                d->tail && d->tail[0] ? "\nIts last output:\n" : "", d->tail ? d->tail : "");
+}
+
+void flight_go(struct flight *f)
+{
+    struct daemon *d = f->session->daemon;
+    if (f->phase != FLIGHT_QUEUED)
+        return;
+    if (is_abandoned(f)) {
+        finish(f);
+        return;
+    }
+    /* While it is on its way down the call waits for the next life and holds nothing up. */
+    set_using(f, d->state != DAEMON_DRAINING && d->state != DAEMON_STOPPING);
+    if (!daemon_is_up(d)) {
+        if (f->kind == FLIGHT_ONEWAY) {
+            flight_end(f);
+            return;
+        }
+        daemon_want(d, REASON_CALL, false);
+        if (d->state == DAEMON_FAILED)
+            fail_with_start(f); /* at once, with the stored reason */
+        return;
+    }
+    if (f->only_daemon[0] && strcmp(f->only_daemon, d->id) != 0) {
+        flight_end(f); /* the life that may have taken it is gone */
+        return;
+    }
+    if (f->kind == FLIGHT_INITIALIZE || !link_is_open(&f->session->link)) {
+        link_open(&f->session->link);
+        return;
+    }
+    if (++f->tries > TRIES_MAX) {
+        flight_fail(f, ERR_DAEMON_LOST, "the daemon of %s did not take the call after %d tries",
+                    d->project->root, TRIES_MAX);
+        return;
+    }
+    daemon_touch(d);
+    link_send(&f->session->link, f);
+}
+
+void flight_answer(struct flight *f, struct span json)
+{
+    if (flight_message(f, json, true))
+        finish(f);
+}
+
+static void give_error(struct flight *f, enum err_code code, const char *text)
+{
+    struct buf body = BUF_INIT(CAP_OUT), data = BUF_INIT(4096);
+    if (buf_printf(&data, "{\"poold\":{\"code\":\"%s\",\"project\":", err_row(code)->name) &&
+        json_write_string(&data, f->session->daemon->project->root,
+                          strlen(f->session->daemon->project->root)) &&
+        buf_add_str(&data, "}}") &&
+        rpc_write_error(&body, f->id, err_row(code)->rpc, text, (struct span){data.data, data.len}))
+        f->client->message(f, (struct span){body.data, body.len}, true);
+    f->has_answer = true;
+    buf_release(&body);
+    buf_release(&data);
+}
+
+void flight_fail(struct flight *f, enum err_code code, const char *fmt, ...)
+{
+    char text[8192];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (f->kind != FLIGHT_ONEWAY && !f->has_answer)
+        give_error(f, code, text);
+    finish(f);
+}
+
+void flight_end(struct flight *f)
+{
+    if (f->has_answer || f->kind == FLIGHT_ONEWAY) {
+        finish(f);
+        return;
+    }
+    struct daemon *d = f->session->daemon;
+    flight_fail(f, ERR_DAEMON_LOST,
+                "The %s daemon of %s ended before it answered; the call may have run: check whether "
+                "it did before repeating it. The next call starts a new daemon. "
+                "(`poolctl history %s` shows why it ended.)",
+                d->server, d->project->root, d->project->root);
+}
+
+bool flight_message(struct flight *f, struct span json, bool is_answer)
+{
+    if (f->has_answer)
+        return false;
+    f->beat_ms = clock_ms();
+    f->has_answer = is_answer;
+    f->client->message(f, json, is_answer);
+    f->client->flush(f);
+    return is_answer;
+}
+
+/* Is the answer among these whole events? */
+static bool holds_answer(const char *bytes, size_t n)
+{
+    struct sse_splitter split = {0};
+    size_t at = 0, len;
+    while (at < n && (len = sse_first(&split, bytes + at, n - at)) > 0) {
+        struct sse_event event;
+        sse_event_parse(bytes + at, len, &event);
+        if (event.data_lines && rpc_is_response(event.data.p, event.data.n) == 1)
+            return true;
+        at += len;
+    }
+    return false;
+}
+
+static void give_events(struct flight *f, const char *bytes, size_t n)
+{
+    f->beat_ms = clock_ms();
+    if (!f->has_answer && holds_answer(bytes, n))
+        f->has_answer = true;
+    f->client->events(f, bytes, n);
+}
+
+void flight_sse(struct flight *f, const char *bytes, size_t n)
+{
+    f->phase = FLIGHT_STREAMING;
+    size_t whole = sse_split(&f->split, bytes, n);
+    if (whole && f->held.len) { /* the event held so far ends in these bytes */
+        if (buf_add(&f->held, bytes, whole))
+            give_events(f, f->held.data, f->held.len);
+        buf_release(&f->held);
+    } else if (whole) {
+        give_events(f, bytes, whole);
+    }
+    if (whole < n && !buf_add(&f->held, bytes + whole, n - whole))
+        flight_fail(f, ERR_TOO_BIG, "the daemon sent an event of more than %d MiB",
+                    CAP_MESSAGE / 1024 / 1024);
+}
+
+void flight_client_gone(struct flight *f)
+{
+    f->conn = NULL;
+    f->client = &flight_client_none;
+    if (f->up)
+        upstream_resume(f->up);
+    /* One that was not handed over ends when it is looked at next: not from inside its own writing. */
+}
+
+/* --- waiting --- */
+
+void flight_daemon_changed(struct session *s)
+{
+    struct daemon *d = s->daemon;
+    if (s->link.state != LINK_NONE && strcmp(s->link.daemon_id, d->id) != 0)
+        link_reset(&s->link);
+    if (d->state == DAEMON_DOWN || d->state == DAEMON_FAILED || d->state == DAEMON_STOPPING)
+        link_reset(&s->link);
+    s->holds++; /* the last flight of an ended session would take it along */
+    list_each(node, after, &s->flights)
+        flight_go(container_of(node, struct flight, session_node));
+    s->holds--;
+    session_release(s);
+}
+
+static void check_waiting(struct flight *f, int64_t now_ms)
+{
+    struct daemon *d = f->session->daemon;
+    struct err err = {0};
+    const struct config_server *server =
+        config_find(pool_config(d->pool), d->server, &err);
+    int64_t wait_ms = (server ? server->settings.start_wait_s : 50) * 1000;
+    if (is_abandoned(f)) {
+        finish(f);
+        return;
+    }
+    if (f->phase == FLIGHT_QUEUED && now_ms - f->born_ms >= wait_ms) {
+        flight_fail(f, ERR_START_TIMEOUT,
+                    "The %s daemon of %s is still %s after %lld s%s%s; the start goes on, call again. "
+                    "`poolctl status %s` shows the steps.",
+                    d->server, d->project->root, daemon_state_word(d->state),
+                    (long long)(wait_ms / 1000), d->detail ? ": " : "", d->detail ? d->detail : "",
+                    d->project->root);
+        return;
+    }
+    if (f->kind != FLIGHT_ONEWAY && now_ms - f->beat_ms >= BEAT_MS) {
+        f->beat_ms = now_ms;
+        f->client->beat(f);
+    }
+    if (f->phase == FLIGHT_QUEUED && f->session->link.state != LINK_OPENING && daemon_is_up(d))
+        flight_go(f); /* a hand-over that came to nothing is tried again */
+}
+
+bool flight_check_time(struct front *front, int64_t now_ms)
+{
+    list_each(node, after, &front->flights)
+        check_waiting(container_of(node, struct flight, node), now_ms);
+    return !list_is_empty(&front->flights);
+}
+
+void flight_drop_all(struct session *s)
+{
+    list_each(node, after, &s->flights)
+    {
+        struct flight *f = container_of(node, struct flight, session_node);
+        if (f->conn)
+            conn_close(f->conn);
+        flight_free(f);
+    }
+}
+
+const char *flight_headers(const struct session *s, bool with_session_id)
+{
+    static char text[1024];
+    const struct daemon *d = s->daemon;
+    snprintf(text, sizeof text, "X-Poold-Project: %s\r\nX-Poold-Route: %s\r\n%s%s%s%s%s%s",
+             d->project->key, route_word(with_session_id ? s->rule : ROUTE_SESSION),
+             d->id[0] ? "X-Poold-Daemon: " : "", d->id, d->id[0] ? "\r\n" : "",
+             with_session_id ? "Mcp-Session-Id: " : "", with_session_id ? s->id : "",
+             with_session_id ? "\r\n" : "");
+    return text;
+}
+
+/* --- nobody listens --- */
+
+static void none_length(struct flight *f, int64_t length)
+{
+    (void)f;
+    (void)length;
+}
+static void none_bytes(struct flight *f, const char *bytes, size_t n)
+{
+    (void)f;
+    (void)bytes;
+    (void)n;
+}
+static void none_message(struct flight *f, struct span json, bool is_answer)
+{
+    (void)f;
+    (void)json;
+    (void)is_answer;
+}
+static void none(struct flight *f)
+{
+    (void)f;
+}
+static bool never(struct flight *f)
+{
+    (void)f;
+    return false;
+}
+
+const struct flight_client flight_client_none = {
+    .json_begin = none_length,
+    .json_data = none_bytes,
+    .json_end = none,
+    .events = none_bytes,
+    .message = none_message,
+    .end = none,
+    .flush = none,
+    .is_full = never,
+    .beat = none,
+};

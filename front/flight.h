@@ -1,0 +1,91 @@
+/* front/flight.h - one request under way: whose it is, where it is, and how its answer is given.
+ * Client adapters (client_http, client_sse) and daemon adapters (link_http, link_sse) meet only
+ * here, so that any client transport reaches any daemon transport.
+ *
+ *   client adapter --flight_new--> flight --link_send--> daemon adapter
+ *   daemon adapter --flight_json_*, flight_events, flight_message, flight_end--> client adapter
+ *
+ * Owned by: its session. It ends exactly once: answered, failed, or dropped. A flight whose client
+ * has left goes on until the daemon has answered, because the daemon works on it. */
+#pragma once
+#include "front/session.h"
+#include "front/upstream.h"
+#include "mcp/jsonrpc.h"
+#include "mcp/sse.h"
+
+enum flight_phase { FLIGHT_QUEUED, FLIGHT_SENT, FLIGHT_STREAMING, FLIGHT_ANSWERED };
+enum flight_form { FORM_NONE, FORM_JSON, FORM_SSE };
+enum flight_kind {
+    FLIGHT_CALL,       /* a request of the client */
+    FLIGHT_INITIALIZE, /* answered from the link's handshake */
+    FLIGHT_ONEWAY      /* a notification or a response: nothing comes back */
+};
+
+struct flight;
+struct flight_client { /* how the answer goes to the client */
+    void (*json_begin)(struct flight *f, int64_t length); /* -1: not known */
+    void (*json_data)(struct flight *f, const char *bytes, size_t n);
+    void (*json_end)(struct flight *f);
+    void (*events)(struct flight *f, const char *bytes, size_t n); /* whole events, raw */
+    void (*message)(struct flight *f, struct span json, bool is_answer);
+    void (*end)(struct flight *f);   /* after the answer: close what was opened */
+    void (*flush)(struct flight *f);
+    bool (*is_full)(struct flight *f);
+    void (*beat)(struct flight *f);  /* nothing was said for long: show that we live */
+};
+
+struct flight {
+    struct session *session;
+    struct list node, session_node;
+    enum flight_kind kind;
+    enum flight_phase phase;
+    enum flight_form form;
+    const struct flight_client *client;
+    struct conn *conn;          /* HTTP client's connection, NULL when gone or not HTTP */
+    char *body;                 /* the request, own copy */
+    size_t body_n;
+    char *headers;              /* of the client's to be passed on (lines with CRLF), or NULL */
+    struct span id, token;      /* into body */
+    bool is_using;              /* counted by daemon_use_begin */
+    bool has_answer;            /* its answer has been given to the client */
+    struct upstream *up;        /* its exchange with the daemon */
+    char only_daemon[32];       /* may have been taken by this life: never send it to another */
+    int tries;
+    int64_t born_ms, beat_ms;
+    /* reading the daemon's answer */
+    int status;
+    bool is_sse_answer;
+    struct sse_splitter split;
+    struct buf held;            /* unfinished event, or an answer that must be whole */
+};
+
+/* New flight of s with a copy of body; peek's spans are moved into the copy. conn NULL: none. */
+struct flight *flight_new(struct session *s, enum flight_kind kind,
+                          const struct flight_client *client, struct conn *conn,
+                          struct span body, const struct rpc_peek *peek, char *headers_take);
+/* Move it on as far as it goes now: wait for the daemon, for the link, or hand it over. */
+void flight_go(struct flight *f);
+/* Give the client a JSON-RPC error with the request's own id, and end. */
+void flight_fail(struct flight *f, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The whole answer message is given here, and the flight ends. */
+void flight_answer(struct flight *f, struct span json);
+/* The exchange is over: if no answer came, the client gets an error that says so. */
+void flight_end(struct flight *f);
+/* Bytes of the daemon's SSE answer: whole events go on, the rest is held. */
+void flight_sse(struct flight *f, const char *bytes, size_t n);
+/* A message for this flight's client (progress, request, answer). True if it was the answer. */
+bool flight_message(struct flight *f, struct span json, bool is_answer);
+/* The client's connection is gone. */
+void flight_client_gone(struct flight *f);
+/* Look after time: keep-alive of silent answers, end of waiting. False if there is none left. */
+bool flight_check_time(struct front *front, int64_t now_ms);
+/* End all of a session without answers (poold goes). */
+void flight_drop_all(struct session *s);
+/* A slot has changed: wake, re-send or fail what waits for it. */
+void flight_daemon_changed(struct session *s);
+/* The headers every MCP answer carries, as lines. Borrowed until the next call. */
+const char *flight_headers(const struct session *s, bool with_session_id);
+
+extern const struct flight_client flight_client_none; /* nobody listens */
+extern const struct flight_client client_http_sink;   /* front/client_http.c */
+extern const struct flight_client client_sse_sink;    /* front/client_sse.c */

@@ -1,0 +1,219 @@
+/* front/front.c - see front.h. */
+#include "front/front.h"
+
+#define LOG_MODULE "front"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "front/conn.h"
+#include "front/flight.h"
+#include "front/session.h"
+#include "front/state.h"
+#include "platform/net.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void on_accept(struct ev_loop *loop, ev_io *w, int events)
+{
+    (void)loop;
+    (void)events;
+    struct front *f = container_of(w, struct front, accept_io);
+    for (int i = 0; i < 64; i++) { /* then the others' turn */
+        int fd = accept4(f->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                log_warn("a connection could not be accepted", "error=%s",
+                         log_quote(strerror(errno)));
+            return;
+        }
+        if (f->conn_count >= CAP_CONNECTIONS) {
+            close(fd);
+            continue;
+        }
+        conn_create(f, fd);
+    }
+}
+
+static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
+{
+    (void)loop;
+    (void)events;
+    struct front *f = container_of(w, struct front, reaper);
+    conn_reap(f);
+    upstream_reap(f);
+}
+
+static void on_idle(struct ev_loop *loop, ev_idle *w, int events)
+{
+    (void)loop;
+    (void)events;
+    conn_search_step(container_of(w, struct front, search_idle));
+}
+
+static void on_second(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)events;
+    struct front *f = container_of(w, struct front, second);
+    int64_t now_ms = clock_ms();
+    bool any = flight_check_time(f, now_ms);
+    any |= conn_check_deadlines(f, now_ms);
+    any |= upstream_check_idle(f, now_ms);
+    if (!any)
+        ev_timer_stop(loop, w);
+}
+
+static void on_keepalive(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)events;
+    struct front *f = container_of(w, struct front, keepalive);
+    if (!session_streams_beat(f, clock_ms()))
+        ev_timer_stop(loop, w);
+}
+
+void front_time_something(struct front *f)
+{
+    if (!ev_is_active(&f->second))
+        ev_timer_again(f->loop, &f->second);
+}
+
+/* --- the pool's news --- */
+
+static void tell_session(void *arg, struct session *s)
+{
+    struct daemon *d = arg;
+    if (s->daemon != d)
+        return;
+    s->holds++;
+    flight_daemon_changed(s);
+    /* A client that listens expects its updates from the new life too, without calling first. */
+    if (daemon_is_up(d) && s->stream && s->link.state == LINK_NONE && s->initialize)
+        link_open(&s->link);
+    s->holds--;
+    session_release(s);
+}
+
+static void on_daemon_change(void *arg, struct daemon *d)
+{
+    session_each(arg, tell_session, d);
+}
+
+/* --- life --- */
+
+struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *pool,
+                           struct registry *registry, const struct front_places *places,
+                           struct err *err)
+{
+    struct front *f = xcalloc(1, sizeof *f);
+    f->loop = loop;
+    f->pool = pool;
+    f->registry = registry;
+    f->places = places;
+    f->listen_fd = listen_fd;
+    f->port = net_port(listen_fd);
+    struct list *lists[] = {&f->conns,   &f->searching,    &f->flights,          &f->upstreams, &f->idle,
+                            &f->streams, &f->doomed_conns, &f->doomed_upstreams, &f->unlisted};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        list_init(lists[i]);
+    for (int i = 0; i < SESSION_BUCKETS; i++)
+        list_init(&f->sessions[i]);
+    if (!session_key_load(f, err)) {
+        free(f);
+        return NULL;
+    }
+    ev_prepare_init(&f->reaper, on_prepare);
+    ev_prepare_start(loop, &f->reaper);
+    ev_idle_init(&f->search_idle, on_idle);
+    ev_timer_init(&f->second, on_second, 0., 1.);
+    ev_timer_init(&f->keepalive, on_keepalive, 0., 20.);
+    ev_io_init(&f->accept_io, on_accept, listen_fd, EV_READ);
+    ev_io_start(loop, &f->accept_io);
+    struct pool_listener listener = {.arg = f, .on_change = on_daemon_change};
+    pool_listen(pool, &listener);
+    return f;
+}
+
+void front_destroy(struct front *f)
+{
+    if (!f)
+        return;
+    session_destroy_all(f);
+    list_each(node, after, &f->conns)
+        conn_close(container_of(node, struct conn, node));
+    list_each(up, next_up, &f->upstreams)
+        upstream_close(container_of(up, struct upstream, node));
+    list_each(idle, next_idle, &f->idle)
+        upstream_close(container_of(idle, struct upstream, node));
+    conn_reap(f);
+    upstream_reap(f);
+    ev_io_stop(f->loop, &f->accept_io);
+    ev_prepare_stop(f->loop, &f->reaper);
+    ev_idle_stop(f->loop, &f->search_idle);
+    ev_timer_stop(f->loop, &f->second);
+    ev_timer_stop(f->loop, &f->keepalive);
+    free(f);
+}
+
+int front_port(const struct front *f)
+{
+    return f->port;
+}
+
+int front_session_count(const struct front *f)
+{
+    return f->session_count;
+}
+
+char *front_url(const struct front *f, const struct project *project, const char *server)
+{
+    const char *usual = pool_config(f->pool)->settings.default_server;
+    bool is_usual = !server || str_equal(server, usual);
+    return xasprintf("http://127.0.0.1:%d/p/%s%s%s/mcp", f->port, project->key,
+                     is_usual ? "" : "/s/", is_usual ? "" : server);
+}
+
+struct walk {
+    void (*each)(void *arg, const struct front_session *s);
+    void *arg;
+};
+
+static void describe(void *arg, struct session *s)
+{
+    const struct walk *walk = arg;
+    if (!s->is_published || s->is_ended)
+        return;
+    struct front_session out = {
+        .project_key = s->daemon->project->key,
+        .server = s->daemon->server,
+        .client = s->client ? s->client : "",
+        .transport = s->is_sse ? "sse" : "http",
+        .route = route_word(s->rule),
+        .program = s->program ? s->program : "",
+        .cwd = s->cwd ? s->cwd : "",
+        .pid = (int)s->pid,
+        .oldest_call_ms = -1,
+        .last_use_unix_ms = s->last_use_unix_ms,
+        .has_stream = s->stream != NULL,
+    };
+    int64_t now_ms = clock_ms();
+    list_each(node, after, &s->flights)
+    {
+        const struct flight *f = container_of(node, struct flight, session_node);
+        if (f->kind == FLIGHT_ONEWAY)
+            continue;
+        out.in_flight++;
+        if (now_ms - f->born_ms > out.oldest_call_ms)
+            out.oldest_call_ms = now_ms - f->born_ms;
+    }
+    walk->each(walk->arg, &out);
+}
+
+void front_sessions_each(struct front *f,
+                         void (*each)(void *arg, const struct front_session *s), void *arg)
+{
+    struct walk walk = {each, arg};
+    session_each(f, describe, &walk);
+}

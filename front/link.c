@@ -1,0 +1,225 @@
+/* front/link.c - see link.h. */
+#include "front/link.h"
+
+#define LOG_MODULE "front"
+#include "base/caps.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "front/flight.h"
+#include "mcp/handshake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void link_init(struct link *l, struct session *s)
+{
+    *l = (struct link){.session = s, .held = BUF_INIT(CAP_MESSAGE)};
+}
+
+void link_reset(struct link *l)
+{
+    upstream_close(l->opening);
+    upstream_close(l->push);
+    l->opening = l->push = NULL;
+    l->state = LINK_NONE;
+    l->daemon_id[0] = '\0';
+    free(l->upstream_session);
+    free(l->post_path);
+    l->upstream_session = l->post_path = NULL;
+    l->split = (struct sse_splitter){0};
+    buf_release(&l->held);
+}
+
+void link_finish(struct link *l)
+{
+    link_reset(l);
+    free(l->result);
+    l->result = NULL;
+}
+
+const char *link_path(const struct link *l)
+{
+    return l->transport == &link_sse ? "/sse" : "/mcp";
+}
+
+static void bind_to_life(struct link *l)
+{
+    const struct daemon *d = l->session->daemon;
+    snprintf(l->daemon_id, sizeof l->daemon_id, "%s", d->id);
+    l->transport = d->transport == TRANSPORT_SSE ? &link_sse : &link_http;
+}
+
+void link_open(struct link *l)
+{
+    struct daemon *d = l->session->daemon;
+    if (l->state == LINK_OPENING || !daemon_is_up(d))
+        return;
+    if (l->state == LINK_OPEN && !link_is_open(l))
+        link_reset(l);
+    bind_to_life(l);
+    l->state = LINK_OPENING;
+    l->transport->open(l);
+}
+
+void link_resume(struct link *l, const char *daemon_id, const char *upstream_session)
+{
+    link_reset(l);
+    snprintf(l->daemon_id, sizeof l->daemon_id, "%s", daemon_id);
+    l->transport = &link_http;
+    l->upstream_session = upstream_session[0] ? xstrdup(upstream_session) : NULL;
+    l->state = LINK_OPEN;
+}
+
+bool link_is_open(const struct link *l)
+{
+    const struct daemon *d = l->session->daemon;
+    return l->state == LINK_OPEN && daemon_is_up(d) && strcmp(l->daemon_id, d->id) == 0 &&
+           (l->transport == &link_sse) == (d->transport == TRANSPORT_SSE);
+}
+
+void link_close(struct link *l)
+{
+    if (link_is_open(l))
+        l->transport->close(l);
+    link_reset(l);
+}
+
+void link_send(struct link *l, struct flight *f)
+{
+    l->transport->send(l, f);
+}
+
+void link_push_changed(struct link *l)
+{
+    if (link_is_open(l))
+        l->transport->push(l, l->session->stream != NULL);
+}
+
+void link_drained(struct link *l)
+{
+    if (l->push)
+        upstream_resume(l->push);
+}
+
+bool link_initialize_body(struct link *l, struct buf *out)
+{
+    const struct session *s = l->session;
+    struct span params = {s->initialize, s->initialize ? strlen(s->initialize) : 0};
+    return handshake_request(out, params, s->protocol, "\"poold-initialize\"");
+}
+
+bool link_take_result(struct link *l, struct span message)
+{
+    char protocol[sizeof l->session->protocol];
+    struct err err = {0};
+    if (!handshake_check(message, protocol, sizeof protocol, &err)) {
+        link_failed(l, false, err_text(&err));
+        return false;
+    }
+    free(l->result);
+    l->result = xstrndup(message.p, message.n);
+    snprintf(l->session->protocol, sizeof l->session->protocol, "%s", protocol);
+    return true;
+}
+
+/* The client's own initialize is answered from the handshake that was just made. */
+static void answer_initialize(struct session *s, struct flight *f)
+{
+    struct project *project = s->daemon->project;
+    char *note = xasprintf("This server works on the project %s (project key %s, kept warm by poold).",
+                           project->root, project->key);
+    struct buf answer = BUF_INIT(2 * CAP_HANDSHAKE);
+    if (!s->is_published)
+        session_publish(s);
+    if (handshake_answer(&answer, (struct span){s->link.result, strlen(s->link.result)}, f->id, note))
+        flight_answer(f, (struct span){answer.data, answer.len});
+    else
+        flight_fail(f, ERR_INTERNAL, "the answer to initialize could not be made");
+    buf_release(&answer);
+    free(note);
+}
+
+/* What waited for the link goes on. */
+static void wake(struct session *s)
+{
+    s->holds++;
+    list_each(node, after, &s->flights)
+    {
+        struct flight *f = container_of(node, struct flight, session_node);
+        if (f->phase != FLIGHT_QUEUED)
+            continue;
+        if (f->kind == FLIGHT_INITIALIZE && f->client != &flight_client_none)
+            answer_initialize(s, f);
+        else
+            flight_go(f); /* an initialize whose client has left ends here */
+    }
+    s->holds--;
+    session_release(s);
+}
+
+void link_opened(struct link *l)
+{
+    struct session *s = l->session;
+    l->state = LINK_OPEN;
+    bool was_published = s->is_published;
+    s->holds++;
+    wake(s);
+    if (was_published)
+        session_save(s);
+    if (link_is_open(l) && s->stream)
+        l->transport->push(l, true);
+    free(l->result);
+    l->result = NULL;
+    s->holds--;
+    session_release(s);
+}
+
+void link_failed(struct link *l, bool may_retry, const char *why)
+{
+    struct session *s = l->session;
+    char *text = xstrdup(why);
+    link_reset(l);
+    log_debug("link failed", "project=%s why=%s", s->daemon->project->key, log_quote(text));
+    daemon_suspect(s->daemon);
+    s->holds++;
+    list_each(node, after, &s->flights)
+    {
+        struct flight *f = container_of(node, struct flight, session_node);
+        if (f->phase != FLIGHT_QUEUED)
+            continue;
+        if (!may_retry || ++f->tries > 8)
+            flight_fail(f, ERR_DAEMON_LOST, "The %s daemon of %s did not accept the session: %s",
+                        s->daemon->server, s->daemon->project->root, text);
+        /* else it waits: the pool was told to look, and wakes us when the daemon is up again */
+    }
+    s->holds--;
+    session_release(s);
+    free(text);
+}
+
+void link_message(struct link *l, struct span json)
+{
+    struct session *s = l->session;
+    struct rpc_peek peek;
+    rpc_peek(json.p, json.n, &peek);
+    if (peek.kind == RPC_INVALID)
+        return;
+    list_each(node, after, &s->flights)
+    {
+        struct flight *f = container_of(node, struct flight, session_node);
+        bool is_its = peek.kind == RPC_RESPONSE
+                          ? f->id.n == peek.id.n && f->id.n && memcmp(f->id.p, peek.id.p, f->id.n) == 0
+                          : peek.kind == RPC_NOTIFICATION && f->token.n &&
+                                f->token.n == peek.progress_token.n &&
+                                memcmp(f->token.p, peek.progress_token.p, f->token.n) == 0;
+        if (!is_its || f->phase == FLIGHT_QUEUED)
+            continue;
+        if (peek.kind == RPC_RESPONSE)
+            flight_answer(f, json);
+        else
+            flight_message(f, json, false);
+        return;
+    }
+    if (peek.kind != RPC_RESPONSE)
+        session_stream_message(s, json);
+}

@@ -1,0 +1,79 @@
+/* front/link.h - one MCP connection of ours to one daemon life, on behalf of a session. Makes the
+ * handshake with the client's own initialize parameters, hands calls over, carries what the daemon
+ * sends unasked. When the daemon's life ends, so does the link; the session stays and opens another.
+ *
+ * Owned by: its session (one each). The two daemon transports are struct link_transport. */
+#pragma once
+#include "base/buf.h"
+#include "mcp/http_head.h"
+#include "mcp/sse.h"
+
+#include <stdint.h>
+
+struct session;
+struct flight;
+struct link;
+struct upstream;
+
+enum link_state { LINK_NONE, LINK_OPENING, LINK_OPEN };
+
+struct link_transport {
+    /* Begin the handshake; news by link_opened or link_failed. */
+    void (*open)(struct link *l);
+    /* Hand a flight over. */
+    void (*send)(struct link *l, struct flight *f);
+    /* The client's wish to be pushed to has changed: open or close the stream for it. */
+    void (*push)(struct link *l, bool is_wanted);
+    /* End it towards the daemon (DELETE, close). */
+    void (*close)(struct link *l);
+};
+extern const struct link_transport link_http; /* front/link_http.c */
+extern const struct link_transport link_sse;  /* front/link_sse.c */
+
+struct link {
+    struct session *session;
+    enum link_state state;
+    const struct link_transport *transport;
+    char daemon_id[32];
+    char *upstream_session;   /* the daemon's session id (HTTP), or NULL */
+    char *post_path;          /* where messages go (HTTP+SSE) */
+    char *result;             /* the daemon's answer to initialize, whole message */
+    struct upstream *opening; /* handshake request under way */
+    struct upstream *push;    /* the stream of what comes unasked (HTTP: GET; SSE: the stream) */
+    bool is_initialized_sent, is_stale_seen;
+    bool is_result_sse;       /* the handshake's answer comes as SSE */
+    int status;
+    struct sse_splitter split;
+    struct buf held;          /* unfinished event of the push stream, or a handshake answer */
+};
+
+void link_init(struct link *l, struct session *s);
+void link_finish(struct link *l);
+/* Open it to the slot's present life, if it is not being opened already. */
+void link_open(struct link *l);
+/* Go on with a link of an earlier poold (HTTP only). */
+void link_resume(struct link *l, const char *daemon_id, const char *upstream_session);
+/* Is it open to the slot's present life? */
+bool link_is_open(const struct link *l);
+/* The daemon or its session is gone: forget the link without a word to the daemon. */
+void link_reset(struct link *l);
+/* The session is over: tell the daemon. */
+void link_close(struct link *l);
+void link_send(struct link *l, struct flight *f);
+/* The client's stream came or went. */
+void link_push_changed(struct link *l);
+/* The client's stream has room again. */
+void link_drained(struct link *l);
+
+/* --- for the transports --- */
+/* The daemon's answer to initialize has come (whole message). False: it is no good, the link failed. */
+bool link_take_result(struct link *l, struct span message);
+void link_opened(struct link *l);
+/* may_retry: the daemon seems to be gone rather than unwilling. */
+void link_failed(struct link *l, bool may_retry, const char *why);
+/* A message that the daemon sent on its push stream. */
+void link_message(struct link *l, struct span json);
+/* The initialize request with the client's params, for the wire. */
+bool link_initialize_body(struct link *l, struct buf *out) MUST_CHECK;
+/* Where the daemon listens for MCP, and the Host it wants. */
+const char *link_path(const struct link *l);

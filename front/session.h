@@ -1,0 +1,61 @@
+/* front/session.h - what one MCP client has with the front. It outlives connections, daemons and
+ * poold: its id is our own, unguessable and self-proving (project key, server, revision, creation and
+ * an HMAC with the key file in the state directory), so that an id which the registry has lost is
+ * still taken back. One registry write when a session is made, re-linked or ended; none per call.
+ *
+ * Owned by: the front's table. An ended session is freed with its last flight. */
+#pragma once
+#include "front/conn.h"
+#include "front/link.h"
+#include "front/route.h"
+
+struct session {
+    struct front *front;
+    struct list node;           /* table bucket; front->unlisted before it is published and once ended */
+    char *id;                   /* NULL until published */
+    struct daemon *daemon;      /* the slot it belongs to */
+    bool is_sse, is_ended, is_published;
+    enum route_rule rule;       /* that decided the project */
+    char *initialize;           /* raw params of the client's initialize, to do it again */
+    char protocol[16];          /* negotiated revision, "" before */
+    char *client;               /* "name version", for people */
+    pid_t pid;                  /* of the client process, 0 unknown */
+    char *program, *cwd;
+    int64_t created_unix_ms, last_use_unix_ms;
+    struct list flights;
+    int holds;                  /* being walked over: not to be freed */
+    struct link link;
+    struct conn *stream;        /* the client's GET or /sse stream, NULL if none */
+    struct list stream_node;
+    int64_t stream_beat_ms;     /* last byte on it */
+};
+
+/* Read or make the key that ids are signed with. */
+bool session_key_load(struct front *f, struct err *err) MUST_CHECK;
+/* A session of this slot. owner may be NULL. Not in the table until published. */
+struct session *session_new(struct front *f, struct daemon *daemon, enum route_rule rule,
+                            const struct owner *owner, bool is_sse);
+/* Give it its id, put it into the table and the registry. */
+void session_publish(struct session *s);
+/* Write its row again (its link has changed). */
+void session_save(struct session *s);
+/* The session of this id: known, or taken back from registry or proof. NULL: never issued, or ended. */
+struct session *session_find(struct front *f, struct span id);
+/* The client has ended it: no request with its id is served any more. */
+void session_end(struct session *s);
+/* Drop a session that was never published, or free an ended one without flights. */
+void session_release(struct session *s);
+/* Every session in turn, ended and unpublished ones too; the callback may end it. */
+void session_each(struct front *f, void (*each)(void *arg, struct session *s), void *arg);
+void session_destroy_all(struct front *f);
+
+/* --- its long stream to the client --- */
+/* The client's stream is open: c carries it until session_stream_close or its end. */
+void session_stream_open(struct session *s, struct conn *c);
+/* Append whole SSE events, raw. */
+void session_stream_events(struct session *s, const char *bytes, size_t n);
+/* Append one message as an event. */
+void session_stream_message(struct session *s, struct span json);
+void session_stream_close(struct session *s);
+/* A comment on streams that were silent for long. True if there is any stream. */
+bool session_streams_beat(struct front *f, int64_t now_ms);

@@ -1,0 +1,45 @@
+/* front/state.h - what the parts of the front share. Included by front/ only. */
+#pragma once
+#include "base/list.h"
+#include "front/front.h"
+
+#include <ev.h>
+#include <stdint.h>
+
+struct session;
+
+#define SESSION_BUCKETS 1024
+#define READ_SIZE (64 * 1024)
+
+struct front {
+    struct ev_loop *loop;
+    struct pool *pool;
+    struct registry *registry;
+    const struct front_places *places;
+    int listen_fd, port;
+    ev_io accept_io;
+
+    struct list conns;      /* client connections */
+    int conn_count;
+    struct list searching;  /* connections whose owner is being looked for */
+    struct list flights;    /* requests under way */
+    struct list upstreams;  /* busy upstream connections */
+    struct list idle;       /* kept-alive upstream connections, oldest first */
+    struct list streams;    /* long client streams (GET, /sse), for their keep-alive */
+    struct list doomed_conns, doomed_upstreams;
+    int api_relays;
+
+    struct list sessions[SESSION_BUCKETS];
+    struct list unlisted;   /* sessions not published yet, or ended and waiting for a last flight */
+    int session_count;
+    uint8_t session_key[32];
+
+    ev_prepare reaper;      /* frees what is doomed before the loop blocks */
+    ev_idle search_idle;    /* steps owner searches between other work */
+    ev_timer second;        /* runs while something is timed: flights, half requests, idle upstreams */
+    ev_timer keepalive;     /* runs while there are long streams */
+    char read_buffer[READ_SIZE]; /* one for the process: an idle connection owns none */
+};
+
+/* Make sure that the one-second timer runs (it stops by itself when nothing is timed). */
+void front_time_something(struct front *f);

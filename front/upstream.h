@@ -1,0 +1,62 @@
+/* front/upstream.h - one HTTP connection of ours: to a daemon's port, or to api.sock. Sends a
+ * request, gives the answer's head and decoded body to its user as they come, is kept for the next
+ * request when the answer is complete.
+ *
+ * Owned by: the front; borrowed by its user from upstream_open until on_end or upstream_close.
+ * Callbacks may close it; none runs inside upstream_open or upstream_send. */
+#pragma once
+#include "base/buf.h"
+#include "front/state.h"
+#include "mcp/http_chunked.h"
+#include "mcp/http_head.h"
+
+enum upstream_end {
+    UPSTREAM_DONE,      /* the answer is complete */
+    UPSTREAM_UNSENT,    /* never connected: nothing was taken by the other side */
+    UPSTREAM_STALE,     /* a kept connection was closed without one byte of answer: nothing was
+                           taken, if the other side still lives */
+    UPSTREAM_BROKEN     /* lost after it was (or may have been) handed over */
+};
+
+struct upstream_user {
+    /* The answer's head (1xx are skipped). Borrowed for the call. */
+    void (*on_head)(void *self, const struct http_head *head);
+    /* Decoded body bytes, borrowed for the call. */
+    void (*on_body)(void *self, const char *bytes, size_t n);
+    /* A run of bytes has been given: a good moment to flush. */
+    void (*on_pause)(void *self);
+    /* The end; the upstream is not the user's any more. */
+    void (*on_end)(void *self, enum upstream_end how);
+};
+
+struct upstream {
+    struct front *front;
+    struct list node;
+    ev_io io;
+    struct daemon *daemon;   /* NULL: api.sock */
+    char daemon_id[32];      /* the life it was dialled for */
+    bool is_connected, is_reused, is_sent, got_bytes, has_head, is_doomed, keep;
+    enum { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_CLOSE } body;
+    int64_t left;
+    struct http_chunked chunked;
+    struct buf out, in;
+    const struct upstream_user *user;
+    void *self;
+    int64_t idle_since_ms;
+};
+
+/* A connection to the daemon's present life (kept or new), or to api.sock (daemon NULL). */
+struct upstream *upstream_open(struct front *f, struct daemon *daemon,
+                               const struct upstream_user *user, void *self,
+                               struct err *err) MUST_CHECK;
+/* Append bytes of the request and send what goes. */
+void upstream_send(struct upstream *up, const void *head, size_t head_n, const void *body,
+                   size_t body_n);
+/* Give it up in the middle: closed, user not told. NULL is fine. */
+void upstream_close(struct upstream *up);
+/* Stop and go on reading (back-pressure). */
+void upstream_pause(struct upstream *up);
+void upstream_resume(struct upstream *up);
+/* Close kept connections that are idle for long, or of an earlier life; true if some are left. */
+bool upstream_check_idle(struct front *f, int64_t now_ms);
+void upstream_reap(struct front *f);

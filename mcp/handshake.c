@@ -1,0 +1,68 @@
+/* mcp/handshake.c - see handshake.h. */
+#include "mcp/handshake.h"
+
+#include "base/str.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NEWEST_LEGACY "2025-11-25"
+
+char *handshake_client_name(struct span params)
+{
+    json_t *root = json_loadb(params.p ? params.p : "", params.n, 0, NULL);
+    json_t *info = json_object_get(root, "clientInfo");
+    const char *name = json_string_value(json_object_get(info, "name"));
+    const char *version = json_string_value(json_object_get(info, "version"));
+    char *out = name ? xasprintf("%.60s%s%.30s", name, version ? " " : "", version ? version : "")
+                     : xstrdup("");
+    json_decref(root);
+    return out;
+}
+
+bool handshake_request(struct buf *out, struct span params, const char *protocol, const char *id)
+{
+    if (!buf_printf(out, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"initialize\",\"params\":", id))
+        return false;
+    if (params.n)
+        return buf_add(out, params.p, params.n) && buf_add_str(out, "}");
+    return buf_printf(out,
+                      "{\"protocolVersion\":\"%s\",\"capabilities\":{},"
+                      "\"clientInfo\":{\"name\":\"poold\",\"version\":\"" POOLD_VERSION "\"}}}",
+                      protocol && protocol[0] ? protocol : NEWEST_LEGACY);
+}
+
+bool handshake_check(struct span message, char *protocol, size_t room, struct err *err)
+{
+    json_t *root = json_loadb(message.p ? message.p : "", message.n, 0, NULL);
+    const char *version =
+        json_string_value(json_object_get(json_object_get(root, "result"), "protocolVersion"));
+    bool ok = version && strlen(version) < room;
+    if (ok) {
+        snprintf(protocol, room, "%s", version);
+    } else {
+        const char *text =
+            json_string_value(json_object_get(json_object_get(root, "error"), "message"));
+        err_set(err, ERR_START_FAILED, 0, "the answer to initialize was %s%.200s",
+                text ? "an error: " : "not understood", text ? text : "");
+    }
+    json_decref(root);
+    return ok;
+}
+
+bool handshake_answer(struct buf *out, struct span message, struct span id, const char *note)
+{
+    json_t *root = json_loadb(message.p ? message.p : "", message.n, 0, NULL);
+    json_t *result = json_object_get(root, "result");
+    const char *old = json_string_value(json_object_get(result, "instructions"));
+    char *instructions = xasprintf("%s%s%s", old ? old : "", old && old[0] ? "\n\n" : "", note);
+    bool ok = result && json_object_set_new(result, "instructions", json_string(instructions)) == 0;
+    char *text = ok ? json_dumps(result, JSON_COMPACT) : NULL;
+    ok = text && buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && buf_add(out, id.p, id.n) &&
+         buf_add_str(out, ",\"result\":") && buf_add_str(out, text) && buf_add_str(out, "}");
+    free(text);
+    free(instructions);
+    json_decref(root);
+    return ok;
+}
