@@ -28,6 +28,7 @@ struct run_spec { /* borrowed for the call */
 enum run_event_kind {
     RUN_STARTED,   /* the process exists */
     RUN_TRY_NOW,   /* its port is listened on by its own tree: worth a handshake */
+    RUN_PORT_TAKEN,/* while it starts: a stranger listens on its port */
     RUN_EXITED,    /* the whole tree is gone; code/signal/exec_errno/reason/tail */
     RUN_LOST,      /* its keeper vanished; the runtime is ending what it left; RUN_EXITED follows */
     RUN_FOUND,     /* sync: it runs (adoption); all identity fields are set */
@@ -71,6 +72,8 @@ struct runtime {
     /* Non-blocking connected (or connecting) fd to the daemon's port, its listener checked to be
      * the daemon's own (cached per generation, checked again after a failed connect). */
     bool (*dial)(void *self, const char *daemon_id, int *fd, struct err *err);
+    /* Who listens on its port right now (forgets what dial remembered)? */
+    enum port_state (*port)(void *self, const char *daemon_id);
     /* Ask for usage; one answer through the callback, none if the daemon goes meanwhile. */
     void (*usage)(void *self, const char *daemon_id, run_usage_fn *done, void *arg);
     /* Is the process responsive to the scheduler (not stopped)? Used to explain silence. */

@@ -1,0 +1,17 @@
+/* pool/daemon.h - private to pool/: what daemon.c offers to the actions in daemon_do.c. */
+#pragma once
+#include "pool/evict.h"
+#include "pool/slot.h"
+
+/* The only writer of d.state: arms the state's deadline, writes the row, logs one line, tells the
+ * listeners. reason NONE and detail NULL leave what was (a start and ready forget old details).
+ * Flips between ready and busy happen at every call and do none of that. */
+void slot_set_state(struct slot *s, enum daemon_state state, enum reason reason,
+                    const char *detail);
+/* The state's time is over in in_ms; -1: it has none. */
+void slot_deadline(struct slot *s, int64_t in_ms);
+void slot_deadline_idle(struct slot *s);
+/* A history row: what is "start", "ready", "end", "fail" or "adopt". took_ms -1: unknown. */
+void slot_note(struct slot *s, const char *what, enum reason reason, const char *detail,
+               int64_t took_ms);
+struct evict_view slot_view(const struct slot *s);

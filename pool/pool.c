@@ -1,0 +1,590 @@
+/* pool/pool.c - the set: projects, slots, the start queue, adoption, and who is told. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "pool/daemon.h"
+#include "pool/project.h"
+#include "pool/start.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOG_MODULE "pool"
+#define SHELL_WAIT_MS 5000
+#define TIDY_S 60
+
+/* --- settings --- */
+
+const struct config_server *slot_server(const struct slot *s)
+{
+    return config_find(s->d.pool->config, s->d.server, NULL);
+}
+
+const struct settings *slot_settings(const struct slot *s)
+{
+    const struct config_server *server = slot_server(s);
+    return server ? &server->settings : &s->d.pool->config->settings;
+}
+
+const struct config *pool_config(const struct pool *p)
+{
+    return p->config;
+}
+
+static int64_t starts_at_once(const struct pool *p)
+{
+    int64_t n = p->config->settings.max_starts;
+    if (n == 0)
+        n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? n : 1;
+}
+
+/* --- slots --- */
+
+static struct slot *slot_find(const struct pool *p, const struct project *project,
+                              const char *server)
+{
+    list_each(node, after, &p->slots) {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        if (s->d.project == project && strcmp(s->d.server, server) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+struct slot *pool_slot_by_id(struct pool *p, const char *id)
+{
+    list_each(node, after, &p->slots) {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        if (s->d.id[0] && strcmp(s->d.id, id) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+struct slot *pool_slot_make(struct pool *p, struct project *project, const char *server)
+{
+    struct slot *s = slot_find(p, project, server);
+    if (s)
+        return s;
+    s = xcalloc(1, sizeof *s);
+    slot_init(s, p, project, server);
+    list_add_tail(&p->slots, &s->in_pool);
+    start_definition(s, s->d.definition);
+    const struct config_server *entry = slot_server(s);
+    if (entry)
+        s->d.transport = (enum transport)entry->transport;
+    return s;
+}
+
+struct daemon *pool_slot(struct pool *p, struct project *project, const char *server,
+                         struct err *err)
+{
+    const struct config_server *entry = config_find(p->config, server, err);
+    if (!entry)
+        return NULL;
+    return &pool_slot_make(p, project, entry->name)->d;
+}
+
+struct daemon *pool_daemon_by_id(struct pool *p, const char *id)
+{
+    struct slot *s = pool_slot_by_id(p, id);
+    return s ? &s->d : NULL;
+}
+
+void pool_daemons_each(struct pool *p, daemon_fn *each, void *arg)
+{
+    list_each(node, after, &p->slots) {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        if (!s->is_unneeded)
+            each(arg, &s->d);
+    }
+}
+
+struct slot *pool_evictable(struct pool *p)
+{
+    size_t n = 0;
+    list_each(node, after, &p->slots)
+        n++;
+    struct evict_view *views = xcalloc(n, sizeof *views);
+    struct slot **slots = xcalloc(n, sizeof *slots);
+    n = 0;
+    list_each(node, after, &p->slots) {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        if (s->d.state != DAEMON_READY)
+            continue;
+        slots[n] = s;
+        views[n++] = slot_view(s);
+    }
+    size_t first = evict_first(views, n);
+    struct slot *found = first == SIZE_MAX ? NULL : slots[first];
+    free(views);
+    free(slots);
+    return found;
+}
+
+/* --- the start queue --- */
+
+struct census {
+    int64_t alive, starting, leaving;
+};
+
+static struct census count(const struct pool *p)
+{
+    struct census c = {0};
+    list_each(node, after, &p->slots) {
+        const struct slot *s = container_of(node, struct slot, in_pool);
+        if (!s->is_alive)
+            continue;
+        c.alive++;
+        c.starting += s->d.state == DAEMON_STARTING;
+        c.leaving += s->d.state == DAEMON_STOPPING || s->d.state == DAEMON_DRAINING;
+    }
+    return c;
+}
+
+/* Room for one more, or the way to it: an idle one is asked to go. */
+static bool make_room(struct pool *p, struct slot *next, const struct census *c)
+{
+    int64_t most = p->config->settings.max_daemons;
+    if (c->alive < most)
+        return true;
+    if (c->leaving > 0)
+        return false;
+    struct slot *victim = pool_evictable(p);
+    if (victim) {
+        daemon_stop(&victim->d, REASON_POOL_FULL, false);
+        return false;
+    }
+    if (!next->d.detail) {
+        char *detail = xasprintf("the pool is full: all %lld daemons (maxDaemons) are busy, pinned "
+                                 "or may not be evicted; it waits for a place", (long long)most);
+        str_replace(&next->d.detail, detail);
+        free(detail);
+        log_warn("pool is full", "project=%s server=%s daemons=%lld", next->d.project->key,
+                 next->d.server, (long long)most);
+        pool_wake(p, next);
+    }
+    return false;
+}
+
+static void serve_queue(struct pool *p)
+{
+    if (!p->is_synced || (p->shell_until_ms && clock_ms() < p->shell_until_ms))
+        return;
+    while (!list_is_empty(&p->queue)) {
+        struct slot *next = container_of(p->queue.next, struct slot, in_queue);
+        struct census c = count(p);
+        if (c.starting >= starts_at_once(p) || !make_room(p, next, &c))
+            return;
+        slot_launch(next);
+    }
+}
+
+/* --- who is told, and what goes --- */
+
+void pool_listen(struct pool *p, const struct pool_listener *listener)
+{
+    assert(p->listener_count < sizeof p->listeners / sizeof *p->listeners);
+    p->listeners[p->listener_count++] = *listener;
+}
+
+void pool_wake(struct pool *p, struct slot *changed)
+{
+    if (changed && list_is_empty(&changed->in_changed))
+        list_add_tail(&p->changed, &changed->in_changed);
+    if (ev_is_active(&p->wake))
+        return;
+    ev_timer_set(&p->wake, 0, 0);
+    ev_timer_start(p->loop, &p->wake);
+}
+
+static void project_free(struct project *project)
+{
+    free(project->key);
+    free(project->root);
+    free(project);
+}
+
+/* Forgotten projects whose daemons are gone. */
+static void sweep(struct pool *p)
+{
+    list_each(node, after, &p->slots) {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        if (!s->is_unneeded || s->is_alive || s->d.in_flight || s->d.sessions)
+            continue;
+        slot_finish(s);
+    }
+    for (size_t i = 0; i < p->gone_count; i++) {
+        bool is_used = false;
+        list_each(node, after, &p->slots)
+            is_used |= container_of(node, struct slot, in_pool)->d.project == p->gone[i];
+        if (is_used)
+            continue;
+        project_free(p->gone[i]);
+        p->gone[i--] = p->gone[--p->gone_count];
+    }
+}
+
+static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct pool *p = timer->data;
+    serve_queue(p);
+    struct list told;
+    list_init(&told);
+    list_each(node, after, &p->changed) {
+        list_remove(node);
+        list_add_tail(&told, node);
+    }
+    while (!list_is_empty(&told)) {
+        struct slot *s = container_of(told.next, struct slot, in_changed);
+        list_remove(&s->in_changed);
+        for (size_t i = 0; i < p->listener_count; i++)
+            if (p->listeners[i].on_change)
+                p->listeners[i].on_change(p->listeners[i].arg, &s->d);
+    }
+    sweep(p);
+    if (p->stopped && count(p).alive == 0) {
+        void (*stopped)(void *) = p->stopped;
+        p->stopped = NULL;
+        stopped(p->stopped_arg);
+    }
+}
+
+static void on_tidy(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct pool *p = timer->data;
+    registry_tick(p->registry, clock_ms());
+}
+
+/* --- projects --- */
+
+struct project *pool_project_by_key(struct pool *p, const char *key)
+{
+    for (size_t i = 0; i < p->project_count; i++)
+        if (strcmp(p->projects[i]->key, key) == 0)
+            return p->projects[i];
+    return NULL;
+}
+
+static struct project *project_by_root(const struct pool *p, const char *root)
+{
+    for (size_t i = 0; i < p->project_count; i++)
+        if (strcmp(p->projects[i]->root, root) == 0)
+            return p->projects[i];
+    return NULL;
+}
+
+void pool_projects_each(struct pool *p, project_fn *each, void *arg)
+{
+    for (size_t i = 0; i < p->project_count; i++)
+        each(arg, p->projects[i]);
+}
+
+struct project *pool_project_adopt(struct pool *p, const struct project_row *row)
+{
+    struct project *project = xcalloc(1, sizeof *project);
+    *project = (struct project){xstrdup(row->key), xstrdup(row->root), row->is_trusted,
+                                row->first_unix_ms, row->last_unix_ms};
+    if (p->project_count == p->project_room) {
+        p->project_room = p->project_room ? p->project_room * 2 : 16;
+        p->projects = xrealloc(p->projects, p->project_room * sizeof(*p->projects));
+    }
+    p->projects[p->project_count++] = project;
+    return project;
+}
+
+/* The project with this root, made and written down if it is new. */
+static struct project *project_at_root(struct pool *p, const char *root)
+{
+    struct project *project = project_by_root(p, root);
+    if (project)
+        return project;
+    char key[PROJECT_KEY_SIZE];
+    project_key(root, key);
+    int64_t now = clock_unix_ms();
+    const struct project_row row = {key, root, false, now, now};
+    struct err err = {0};
+    if (!registry_project_put(p->registry, &row, &err))
+        log_warn("the registry did not take a project", "root=%s error=%s", log_quote(root),
+                 log_quote(err_text(&err)));
+    log_info("project is new", "project=%s root=%s", key, log_quote(root));
+    return pool_project_adopt(p, &row);
+}
+
+static bool is_known(void *arg, const char *root)
+{
+    return project_by_root(arg, root) != NULL;
+}
+
+struct project *pool_project_at(struct pool *p, const char *path, char how[64], struct err *err)
+{
+    char *root = NULL, how_found[64];
+    if (!project_find_root(path, p->config->settings.markers, is_known, p, &root, how_found, err))
+        return NULL;
+    struct project *project = project_at_root(p, root);
+    free(root);
+    memcpy(how, how_found, sizeof how_found);
+    return project;
+}
+
+struct project *pool_project_make(struct pool *p, const char *path, char how[64], struct err *err)
+{
+    struct err ignored = {0};
+    struct project *found = pool_project_at(p, path, how, &ignored);
+    if (found)
+        return found;
+    char *root = NULL;
+    if (!project_canonical(path, &root, err))
+        return NULL;
+    found = project_at_root(p, root);
+    free(root);
+    snprintf(how, 64, "made");
+    return found;
+}
+
+/* Running daemons whose definition is no longer what would be started go at their next rest. */
+static void find_outdated(struct pool *p, const struct project *only)
+{
+    list_each(node, after, &p->slots) {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        char now[20];
+        if (only && s->d.project != only)
+            continue;
+        start_definition(s, now);
+        if (!s->is_alive) {
+            snprintf(s->d.definition, sizeof s->d.definition, "%s", now);
+            continue;
+        }
+        s->is_outdated = strcmp(now, s->d.definition) != 0;
+        if (s->d.state == DAEMON_READY)
+            slot_rest(s);
+    }
+}
+
+bool pool_trust(struct pool *p, struct project *project, bool is_trusted, struct err *err)
+{
+    if (!registry_project_trust(p->registry, project->root, is_trusted, err))
+        return false;
+    log_info(is_trusted ? "project is trusted" : "project is no longer trusted", "project=%s",
+             project->key);
+    project->is_trusted = is_trusted;
+    find_outdated(p, project);
+    return true;
+}
+
+bool pool_forget(struct pool *p, struct project *project, struct err *err)
+{
+    if (!registry_project_forget(p->registry, project->key, err))
+        return false;
+    log_info("project is forgotten", "project=%s", project->key);
+    list_each(node, after, &p->slots) {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        if (s->d.project != project)
+            continue;
+        s->is_unneeded = true;
+        daemon_stop(&s->d, REASON_FORGOTTEN, true);
+    }
+    for (size_t i = 0; i < p->project_count; i++)
+        if (p->projects[i] == project)
+            p->projects[i] = p->projects[--p->project_count];
+    p->gone = xrealloc(p->gone, (p->gone_count + 1) * sizeof(*p->gone));
+    p->gone[p->gone_count++] = project;
+    pool_wake(p, NULL);
+    return true;
+}
+
+/* --- what the runtime says --- */
+
+static void on_synced(struct pool *p)
+{
+    p->is_synced = true;
+    list_each(node, after, &p->slots) {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        if (!s->is_expected)
+            continue;
+        s->is_expected = false;
+        s->d.pid = s->d.keeper_pid = 0;
+        s->d.ended_unix_ms = clock_unix_ms();
+        s->d.reason = REASON_GONE_WHILE_AWAY;
+        str_replace(&s->d.detail, "it ended while poold was away");
+        slot_note(s, "end", REASON_GONE_WHILE_AWAY, s->d.detail, -1);
+        slot_save(s);
+        log_info("daemon is gone", "project=%s daemon=%s", s->d.project->key, s->d.id);
+        pool_wake(p, s);
+    }
+    log_info("adoption is complete", "daemons=%lld", (long long)count(p).alive);
+    pool_wake(p, NULL);
+}
+
+static void on_found(struct pool *p, const struct run_event *run)
+{
+    struct project *project = pool_project_by_key(p, run->project_key);
+    if (!project)
+        project = project_at_root(p, run->project);
+    struct slot *s = pool_slot_make(p, project, run->server);
+    if (s->is_alive && strcmp(s->d.id, run->daemon_id) != 0) {
+        log_warn("a second daemon of one project is ended", "project=%s daemon=%s", project->key,
+                 run->daemon_id);
+        p->runtime.stop(p->runtime.self, run->daemon_id, 5000, reason_word(REASON_RESTART));
+        return;
+    }
+    slot_event(s, &(struct slot_event){.kind = SLOT_FOUND, .run = run});
+}
+
+void pool_on_run_event(void *arg, const struct run_event *run)
+{
+    static const enum slot_event_kind kinds[] = {
+        [RUN_STARTED] = SLOT_STARTED,       [RUN_TRY_NOW] = SLOT_PORT_OPEN,
+        [RUN_PORT_TAKEN] = SLOT_PORT_TAKEN, [RUN_EXITED] = SLOT_EXITED,
+        [RUN_LOST] = SLOT_LOST,             [RUN_FOUND] = SLOT_FOUND,
+    };
+    struct pool *p = arg;
+    if (run->kind == RUN_SYNCED) {
+        on_synced(p);
+        return;
+    }
+    if (run->kind == RUN_FOUND) {
+        on_found(p, run);
+        return;
+    }
+    struct slot *s = pool_slot_by_id(p, run->daemon_id);
+    if (!s || !s->is_alive || s->d.generation != run->generation)
+        return; /* news of a life that is over */
+    slot_event(s, &(struct slot_event){.kind = kinds[run->kind], .run = run});
+}
+
+/* --- the whole --- */
+
+static void load_project(void *arg, const struct project_row *row)
+{
+    pool_project_adopt(arg, row);
+}
+
+static void load_daemon(void *arg, const struct daemon_row *row)
+{
+    struct pool *p = arg;
+    struct project *project = pool_project_by_key(p, row->project_key);
+    if (!project)
+        return;
+    struct slot *s = pool_slot_make(p, project, row->server);
+    struct daemon *d = &s->d;
+    snprintf(d->id, sizeof d->id, "%s", row->id);
+    d->generation = d->starts = row->generation;
+    d->port = (int)row->port;
+    d->started_unix_ms = row->started_unix_ms;
+    d->ready_unix_ms = row->ready_unix_ms;
+    d->ended_unix_ms = row->ended_unix_ms;
+    d->reason = reason_from(row->reason);
+    d->is_pinned = row->is_pinned;
+    str_replace(&d->detail, row->detail && row->detail[0] ? row->detail : NULL);
+    s->is_expected = row->ended_unix_ms == 0;
+    s->was_ready = s->is_expected && row->ready_unix_ms != 0;
+}
+
+struct pool *pool_create_with(struct ev_loop *loop, const struct pool_places *places,
+                              const struct config *config, struct registry *registry,
+                              int64_t epoch, struct err *err)
+{
+    struct pool *p = xcalloc(1, sizeof *p);
+    p->loop = loop;
+    p->places = *places;
+    p->config = config;
+    p->registry = registry;
+    p->epoch = epoch;
+    list_init(&p->slots);
+    list_init(&p->queue);
+    list_init(&p->changed);
+    ev_timer_init(&p->wake, on_wake, 0, 0);
+    p->wake.data = p;
+    ev_timer_init(&p->tidy, on_tidy, TIDY_S, TIDY_S);
+    p->tidy.data = p;
+    memory_init(p);
+    if (!registry_projects(registry, load_project, p, err) ||
+        !registry_daemons(registry, load_daemon, p, err)) {
+        pool_destroy(p);
+        return NULL;
+    }
+    ev_timer_start(loop, &p->tidy);
+    return p;
+}
+
+void pool_run_with(struct pool *p, const struct runtime *runtime)
+{
+    p->runtime = *runtime;
+    p->runtime.sync(p->runtime.self);
+}
+
+struct pool *pool_create(struct ev_loop *loop, const struct pool_places *places,
+                         const struct config *config, struct registry *registry, int64_t epoch,
+                         struct err *err)
+{
+    struct runtime runtime;
+    struct pool *p = pool_create_with(loop, places, config, registry, epoch, err);
+    if (!p)
+        return NULL;
+    if (!runtime_local_create(loop, places->run_dir, epoch, places->keeper_program,
+                              pool_on_run_event, p, &runtime, err)) {
+        pool_destroy(p);
+        return NULL;
+    }
+    pool_run_with(p, &runtime);
+    return p;
+}
+
+void pool_destroy(struct pool *p)
+{
+    if (!p)
+        return;
+    list_each(node, after, &p->slots)
+        slot_finish(container_of(node, struct slot, in_pool));
+    if (p->runtime.destroy)
+        p->runtime.destroy(p->runtime.self);
+    ev_timer_stop(p->loop, &p->wake);
+    ev_timer_stop(p->loop, &p->usage);
+    ev_timer_stop(p->loop, &p->tidy);
+    for (size_t i = 0; i < p->project_count; i++)
+        project_free(p->projects[i]);
+    for (size_t i = 0; i < p->gone_count; i++)
+        project_free(p->gone[i]);
+    free(p->projects);
+    free(p->gone);
+    free(p->shell_path);
+    free(p);
+}
+
+void pool_reconfigure(struct pool *p, const struct config *config)
+{
+    p->config = config;
+    find_outdated(p, NULL);
+    list_each(node, after, &p->slots) {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        if (s->d.state == DAEMON_READY)
+            slot_deadline_idle(s);
+    }
+    memory_check(p);
+    pool_wake(p, NULL);
+}
+
+void pool_stop_all(struct pool *p, enum reason why, void (*done)(void *arg), void *arg)
+{
+    p->is_stopping_all = true;
+    p->stopped = done;
+    p->stopped_arg = arg;
+    list_each(node, after, &p->slots) {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        if (s->d.state != DAEMON_FAILED)
+            daemon_stop(&s->d, why, true);
+    }
+    pool_wake(p, NULL);
+}
+
+bool pool_is_synced(const struct pool *p)
+{
+    return p->is_synced;
+}

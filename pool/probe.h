@@ -1,0 +1,41 @@
+/* pool/probe.h - poold's own small MCP client towards one life of a daemon: the handshake that
+ * makes it ready, pings in that same session, and the warm-up call. Over Streamable HTTP and
+ * HTTP+SSE. A daemon that refuses `initialize` but speaks the stateless era is asked
+ * `server/discover` instead, for pings too (that era has no ping).
+ *
+ * One session per life, kept: never session-less stray requests. Threads: loop only. */
+#pragma once
+#include "pool/runtime.h"
+
+struct ev_loop;
+struct probe;
+
+enum probe_outcome {
+    PROBE_OK,
+    PROBE_REFUSED,     /* it answered, but with an error; text says which */
+    PROBE_TOOL_FAILED, /* the call's result says so (isError, or a text that starts with "Error") */
+    PROBE_UNREACHABLE, /* no connection, or cut without an answer */
+    PROBE_SILENT       /* no answer in time */
+};
+
+/* text: what went wrong (first line, at most 300 characters), "" when OK. */
+typedef void probe_done_fn(void *arg, enum probe_outcome outcome, const char *text);
+typedef bool probe_dial_fn(void *arg, int *fd, struct err *err);
+
+/* New; probe_free. port is for the Host header. */
+struct probe *probe_new(struct ev_loop *loop, enum transport transport, int port,
+                        probe_dial_fn *dial, void *arg);
+/* No callbacks afterwards. NULL is fine. */
+void probe_free(struct probe *p);
+
+/* Each is answered by exactly one callback, never from inside the call. */
+void probe_handshake(struct probe *p, int64_t timeout_ms, probe_done_fn *done, void *arg);
+void probe_ping(struct probe *p, int64_t timeout_ms, probe_done_fn *done, void *arg);
+/* arguments: JSON text of an object, or NULL. After a handshake only. */
+void probe_call(struct probe *p, const char *tool, const char *arguments, int64_t timeout_ms,
+                probe_done_fn *done, void *arg);
+/* Has the handshake been answered, and is its session still there? */
+bool probe_is_open(const struct probe *p);
+
+/* What a tools/call result says: PROBE_OK or PROBE_TOOL_FAILED with the text's first line. */
+enum probe_outcome probe_judge(const char *result, size_t n, char *text, size_t room);
