@@ -1,0 +1,694 @@
+/* tests/unit/test_registry.c - the rows of the registry, its schema and its transactions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h wants the four above first */
+#include <cmocka.h>
+
+#include "registry/registry.h"
+#include "registry/schema.h"
+#include "tests/unit/scratch.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+static struct registry *reg;
+
+static struct registry *open_at(const char *file)
+{
+    struct registry *r = NULL;
+    char *damaged = NULL;
+    struct err err = {0};
+    if (!registry_open(file, &r, &damaged, &err))
+        fail_msg("%s", err_text(&err));
+    assert_null(damaged);
+    return r;
+}
+
+static int open_new(void **state)
+{
+    int rc = scratch_make(state);
+    reg = rc ? NULL : open_at(scratch_path("registry.db"));
+    return rc;
+}
+
+static int close_all(void **state)
+{
+    registry_close(reg);
+    reg = NULL;
+    return scratch_remove(state);
+}
+
+static void reopen(void)
+{
+    registry_close(reg);
+    reg = open_at(scratch_path("registry.db"));
+}
+
+/* The call passes &why as its err. */
+#define WORKS(call)                                                                              \
+    do {                                                                                         \
+        struct err why = {0};                                                                    \
+        if (!(call))                                                                             \
+            fail_msg("%s: %s", #call, err_text(&why));                                           \
+    } while (0)
+
+static void put_project(const char *key, const char *root)
+{
+    WORKS(registry_project_put(reg,
+                               &(struct project_row){.key = key, .root = root,
+                                                     .first_unix_ms = 10, .last_unix_ms = 20},
+                               &why));
+}
+
+struct seen {
+    int count;
+    struct project_row project;
+    struct daemon_row daemon;
+    char texts[2000];
+};
+
+static void see_project(void *arg, const struct project_row *row)
+{
+    struct seen *seen = arg;
+    seen->count++;
+    seen->project = *row;
+    size_t n = strlen(seen->texts);
+    snprintf(seen->texts + n, sizeof seen->texts - n, "%s=%s ", row->key, row->root);
+}
+
+static struct seen projects(void)
+{
+    struct seen seen = {0};
+    WORKS(registry_projects(reg, see_project, &seen, &why));
+    return seen;
+}
+
+static void a_project_is_kept_over_a_restart(void **state)
+{
+    (void)state;
+    put_project("b-2", "/b");
+    put_project("a-1", "/a");
+    reopen();
+    struct seen seen = projects();
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.texts, "a-1=/a b-2=/b ");
+    assert_int_equal(seen.project.first_unix_ms, 10);
+    assert_int_equal(seen.project.last_unix_ms, 20);
+}
+
+static void a_second_put_changes_last_use_but_not_trust(void **state)
+{
+    (void)state;
+    put_project("a-1", "/a");
+    WORKS(registry_project_trust(reg, "/a", true, &why));
+    struct project_row again = {.key = "a-1", .root = "/a", .first_unix_ms = 70,
+                                .last_unix_ms = 80};
+    WORKS(registry_project_put(reg, &again, &why));
+    struct seen seen = projects();
+    assert_int_equal(seen.count, 1);
+    assert_true(seen.project.is_trusted);
+    assert_int_equal(seen.project.first_unix_ms, 10);
+    assert_int_equal(seen.project.last_unix_ms, 80);
+}
+
+static void trust_does_not_move_to_another_directory(void **state)
+{
+    (void)state;
+    put_project("a-1", "/a");
+    WORKS(registry_project_trust(reg, "/a", true, &why));
+    put_project("a-1", "/elsewhere");
+    assert_false(projects().project.is_trusted);
+}
+
+static void trust_in_an_unknown_project_is_not_found(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    assert_false(registry_project_trust(reg, "/nowhere", true, &err));
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    err_clear(&err);
+    assert_false(registry_project_forget(reg, "nothing", &err));
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+static struct daemon_row daemon_of(const char *project, const char *id)
+{
+    return (struct daemon_row){
+        .id = id, .project_key = project, .server = "serena", .generation = 3, .state = "ready",
+        .transport = "http", .definition = "0123456789abcdef", .port = 21005, .pid = 77,
+        .keeper_pid = 76, .started_unix_ms = 100, .ready_unix_ms = 200, .ended_unix_ms = 0,
+        .reason = "call", .detail = "in words", .is_pinned = true};
+}
+
+static void see_daemon(void *arg, const struct daemon_row *row)
+{
+    struct seen *seen = arg;
+    seen->count++;
+    seen->daemon = *row;
+    snprintf(seen->texts, sizeof seen->texts, "%s %s %s %s %s %s %s %s", row->id,
+             row->project_key, row->server, row->state, row->transport, row->definition,
+             row->reason, row->detail);
+}
+
+static void a_daemon_row_comes_back_as_it_was_put(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct daemon_row row = daemon_of("a-1", "life-3");
+    put_project("a-1", "/a");
+    WORKS(registry_daemon_put(reg, &row, &why));
+    reopen();
+    WORKS(registry_daemons(reg, see_daemon, &seen, &why));
+    assert_int_equal(seen.count, 1);
+    assert_string_equal(seen.texts,
+                        "life-3 a-1 serena ready http 0123456789abcdef call in words");
+    assert_int_equal(seen.daemon.generation, 3);
+    assert_int_equal(seen.daemon.port, 21005);
+    assert_int_equal(seen.daemon.pid, 77);
+    assert_int_equal(seen.daemon.keeper_pid, 76);
+    assert_int_equal(seen.daemon.started_unix_ms, 100);
+    assert_int_equal(seen.daemon.ready_unix_ms, 200);
+    assert_int_equal(seen.daemon.ended_unix_ms, 0);
+    assert_true(seen.daemon.is_pinned);
+}
+
+static void the_next_life_takes_the_place_of_the_last(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct daemon_row row = daemon_of("a-1", "life-3");
+    put_project("a-1", "/a");
+    WORKS(registry_daemon_put(reg, &row, &why));
+    row.id = "life-4";
+    row.generation = 4;
+    row.is_pinned = false;
+    row.detail = NULL;
+    WORKS(registry_daemon_put(reg, &row, &why));
+    WORKS(registry_daemons(reg, see_daemon, &seen, &why));
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.daemon.generation, 4);
+    assert_false(seen.daemon.is_pinned);
+    assert_string_equal(seen.texts, "life-4 a-1 serena ready http 0123456789abcdef call ");
+}
+
+static void a_state_that_is_none_and_an_unknown_project_are_refused(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct daemon_row row = daemon_of("a-1", "life-3");
+    assert_false(registry_daemon_put(reg, &row, &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    put_project("a-1", "/a");
+    row.state = "walking";
+    err_clear(&err);
+    assert_false(registry_daemon_put(reg, &row, &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    assert_false(registry_is_damaged(reg));
+}
+
+static void a_lease_stays_with_its_project_and_moves_with_it(void **state)
+{
+    (void)state;
+    char *key = NULL, *server = NULL;
+    put_project("a-1", "/a");
+    assert_int_equal(registry_lease_of(reg, "a-1", "serena"), 0);
+    WORKS(registry_lease_put(reg, 21001, "a-1", "serena", &why));
+    WORKS(registry_lease_put(reg, 21001, "a-1", "serena", &why));
+    WORKS(registry_lease_put(reg, 21002, "a-1", "serena", &why));
+    reopen();
+    assert_int_equal(registry_lease_of(reg, "a-1", "serena"), 21002);
+    assert_false(registry_lease_holder(reg, 21001, &key, &server));
+    assert_true(registry_lease_holder(reg, 21002, &key, &server));
+    assert_string_equal(key, "a-1");
+    assert_string_equal(server, "serena");
+    free(key);
+    free(server);
+    WORKS(registry_lease_drop(reg, 21002, &why));
+    assert_int_equal(registry_lease_of(reg, "a-1", "serena"), 0);
+}
+
+static void a_port_leased_to_another_is_a_conflict(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    put_project("a-1", "/a");
+    put_project("b-2", "/b");
+    WORKS(registry_lease_put(reg, 21001, "a-1", "serena", &why));
+    assert_false(registry_lease_put(reg, 21001, "b-2", "serena", &err));
+    assert_int_equal(err.code, ERR_CONFLICT);
+    assert_non_null(strstr(err.text, "a-1"));
+    assert_int_equal(registry_lease_of(reg, "a-1", "serena"), 21001);
+    assert_int_equal(registry_lease_of(reg, "b-2", "serena"), 0);
+}
+
+static struct session_row session_of(const char *id, int64_t created)
+{
+    return (struct session_row){.id = id, .project_key = "a-1", .server = "serena",
+                                .protocol = "2025-11-25", .client = "tester 1",
+                                .initialize = "{\"capabilities\":{}}", .upstream_daemon = "life-3",
+                                .upstream_session = "up", .transport = "http",
+                                .created_unix_ms = created};
+}
+
+static void see_session(void *arg, const struct session_row *row)
+{
+    struct seen *seen = arg;
+    seen->count++;
+    size_t n = strlen(seen->texts);
+    snprintf(seen->texts + n, sizeof seen->texts - n, "%s %s %s %s %s %s %s %s %s %d %d;",
+             row->id, row->project_key, row->server, row->protocol, row->client,
+             row->initialize, row->upstream_daemon, row->upstream_session, row->transport,
+             (int)row->created_unix_ms, (int)row->ended_unix_ms);
+}
+
+static bool session_is_there(const char *id, struct seen *seen)
+{
+    bool found = false;
+    *seen = (struct seen){0};
+    WORKS(registry_session_get(reg, id, see_session, seen, &found, &why));
+    assert_int_equal(seen->count, found);
+    return found;
+}
+
+static int living_sessions(void)
+{
+    struct seen seen = {0};
+    WORKS(registry_sessions(reg, see_session, &seen, &why));
+    return seen.count;
+}
+
+static void a_session_comes_back_until_it_ends_and_then_is_a_tombstone(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct session_row row = session_of("s1", 5);
+    assert_false(session_is_there("s1", &seen));
+    WORKS(registry_session_put(reg, &row, &why));
+    reopen();
+    assert_true(session_is_there("s1", &seen));
+    assert_string_equal(seen.texts, "s1 a-1 serena 2025-11-25 tester 1 {\"capabilities\":{}} "
+                                    "life-3 up http 5 0;");
+    WORKS(registry_session_end(reg, "s1", 9, &why));
+    assert_int_equal(living_sessions(), 0);
+    assert_true(session_is_there("s1", &seen));
+    assert_string_equal(seen.texts, "s1 a-1 serena 2025-11-25 tester 1    http 5 9;");
+    WORKS(registry_session_put(reg, &row, &why)); /* a late save does not wake it */
+    assert_true(session_is_there("s1", &seen));
+    assert_non_null(strstr(seen.texts, " 5 9;"));
+}
+
+static void the_end_of_a_session_that_was_lost_is_kept(void **state)
+{
+    (void)state;
+    struct seen seen;
+    WORKS(registry_session_end(reg, "lost", 9, &why));
+    assert_true(session_is_there("lost", &seen));
+    assert_non_null(strstr(seen.texts, " 9 9;"));
+}
+
+static void old_sessions_and_tombstones_are_pruned_but_used_ones_stay(void **state)
+{
+    (void)state;
+    struct seen seen;
+    struct session_row old = session_of("old", 5), used = session_of("used", 5),
+                       young = session_of("young", 50);
+    used.last_unix_ms = 60;
+    WORKS(registry_session_put(reg, &old, &why));
+    WORKS(registry_session_put(reg, &used, &why));
+    WORKS(registry_session_put(reg, &young, &why));
+    WORKS(registry_session_end(reg, "ended early", 7, &why));
+    WORKS(registry_session_end(reg, "ended late", 70, &why));
+    WORKS(registry_sessions_prune(reg, 40, &why));
+    assert_false(session_is_there("old", &seen));
+    assert_false(session_is_there("ended early", &seen));
+    assert_true(session_is_there("used", &seen));
+    assert_true(session_is_there("young", &seen));
+    assert_true(session_is_there("ended late", &seen));
+}
+
+static void more_sessions_than_can_ever_live_are_bounded(void **state)
+{
+    (void)state;
+    struct seen seen;
+    char id[32];
+    WORKS(registry_begin(reg, &why));
+    for (int i = 0; i < 20010; i++) {
+        snprintf(id, sizeof id, "s%d", i);
+        WORKS(registry_session_end(reg, id, 1000 + i, &why));
+    }
+    WORKS(registry_commit(reg, &why));
+    WORKS(registry_sessions_prune(reg, 0, &why));
+    assert_false(session_is_there("s9", &seen));
+    assert_true(session_is_there("s10", &seen));
+    assert_true(session_is_there("s20009", &seen));
+}
+
+static void forgetting_a_project_takes_what_hangs_on_it(void **state)
+{
+    (void)state;
+    struct seen seen = {0}, session;
+    struct daemon_row row = daemon_of("a-1", "life-3");
+    struct session_row lives = session_of("lives", 5);
+    put_project("a-1", "/a");
+    WORKS(registry_daemon_put(reg, &row, &why));
+    WORKS(registry_lease_put(reg, 21001, "a-1", "serena", &why));
+    WORKS(registry_session_put(reg, &lives, &why));
+    WORKS(registry_session_end(reg, "ended", 7, &why));
+    WORKS(registry_project_forget(reg, "a-1", &why));
+    assert_int_equal(projects().count, 0);
+    WORKS(registry_daemons(reg, see_daemon, &seen, &why));
+    assert_int_equal(seen.count, 0);
+    assert_int_equal(registry_lease_of(reg, "a-1", "serena"), 0);
+    assert_false(session_is_there("lives", &session));
+    assert_true(session_is_there("ended", &session)); /* its id stays refused */
+}
+
+static void see_history(void *arg, const struct history_row *row)
+{
+    struct seen *seen = arg;
+    seen->count++;
+    size_t n = strlen(seen->texts);
+    snprintf(seen->texts + n, sizeof seen->texts - n, "%d:%s:%s:%s:%s:%s:%s:%d ",
+             (int)row->at_unix_ms, row->project_key, row->server, row->daemon_id, row->event,
+             row->reason, row->detail, (int)row->took_ms);
+}
+
+static struct seen history(const char *project, int64_t limit)
+{
+    struct seen seen = {0};
+    WORKS(registry_history(reg, project, limit, see_history, &seen, &why));
+    return seen;
+}
+
+static void history_is_newest_first_and_bounded(void **state)
+{
+    (void)state;
+    struct history_row row = {.project_key = "a-1", .server = "serena", .daemon_id = "d",
+                              .event = "start", .reason = reason_word(REASON_CALL),
+                              .detail = "x", .took_ms = -1};
+    for (int i = 1; i <= 120; i++) {
+        row.at_unix_ms = i;
+        row.project_key = i % 2 ? "a-1" : "b-2";
+        WORKS(registry_history_add(reg, &row, 100, &why));
+    }
+    assert_int_equal(history(NULL, 1000).count, 100);
+    assert_int_equal(history("a-1", 1000).count, 50);
+    assert_string_equal(history(NULL, 2).texts, "120:b-2:serena:d:start:call:x:-1 "
+                                                "119:a-1:serena:d:start:call:x:-1 ");
+    assert_string_equal(history("a-1", 1).texts, "119:a-1:serena:d:start:call:x:-1 ");
+    WORKS(registry_history_add(reg, &row, 3, &why)); /* a smaller bound holds at once */
+    assert_int_equal(history(NULL, 1000).count, 3);
+}
+
+static void every_reason_has_one_word_that_leads_back(void **state)
+{
+    (void)state;
+    for (int i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+        assert_true(*reason_word((enum reason)i));
+        assert_int_equal(reason_from(reason_word((enum reason)i)), i);
+    }
+    assert_string_equal(reason_word(REASON_NONE), "");
+    assert_int_equal(reason_from("because"), REASON_NONE);
+    assert_int_equal(reason_from(""), REASON_NONE);
+    assert_int_equal(reason_from(NULL), REASON_NONE);
+}
+
+static void nested_transactions_commit_once_and_roll_back_whole(void **state)
+{
+    (void)state;
+    WORKS(registry_begin(reg, &why));
+    put_project("a-1", "/a");
+    WORKS(registry_begin(reg, &why));
+    put_project("b-2", "/b");
+    WORKS(registry_commit(reg, &why));
+    WORKS(registry_commit(reg, &why));
+    reopen();
+    assert_int_equal(projects().count, 2);
+
+    struct err problem = {0};
+    WORKS(registry_begin(reg, &why));
+    put_project("c-3", "/c");
+    WORKS(registry_begin(reg, &why));
+    registry_rollback(reg);
+    assert_false(registry_commit(reg, &problem));
+    assert_int_equal(problem.code, ERR_REGISTRY);
+    assert_int_equal(projects().count, 2);
+    put_project("d-4", "/d"); /* and it goes on */
+    assert_int_equal(projects().count, 3);
+    err_clear(&problem);
+    assert_false(registry_commit(reg, &problem));
+}
+
+static void use_again_in_callback(void *arg, const struct project_row *row)
+{
+    struct seen inner = {0};
+    WORKS(registry_projects(reg, see_project, &inner, &why));
+    assert_int_equal(inner.count, 3);
+    WORKS(registry_project_trust(reg, row->root, true, &why));
+    ++*(int *)arg;
+}
+
+static void a_callback_may_use_the_registry(void **state)
+{
+    (void)state;
+    int rows = 0;
+    put_project("a-1", "/a");
+    put_project("b-2", "/b");
+    put_project("c-3", "/c");
+    WORKS(registry_projects(reg, use_again_in_callback, &rows, &why));
+    assert_int_equal(rows, 3);
+}
+
+static void without_a_registry_every_call_fails_and_nothing_breaks(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct seen seen = {0};
+    struct project_row row = {.key = "a-1", .root = "/a"};
+    char *key, *server;
+    assert_false(registry_project_put(NULL, &row, &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    assert_false(registry_begin(NULL, NULL));
+    assert_false(registry_commit(NULL, NULL));
+    assert_false(registry_projects(NULL, see_project, &seen, NULL));
+    assert_int_equal(registry_lease_of(NULL, "a-1", "serena"), 0);
+    assert_false(registry_lease_holder(NULL, 1, &key, &server));
+    assert_false(registry_is_damaged(NULL));
+    registry_rollback(NULL);
+    registry_tick(NULL, 0);
+    registry_close(NULL);
+}
+
+static void the_file_is_private_and_so_are_its_companions(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"registry.db", "registry.db-wal", "registry.db-shm"};
+    struct stat st;
+    registry_close(reg);
+    assert_int_equal(chmod(scratch_path("registry.db"), 0644), 0);
+    reg = open_at(scratch_path("registry.db"));
+    put_project("a-1", "/a");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(stat(scratch_path(names[i]), &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+    }
+}
+
+static void a_clean_close_leaves_one_file(void **state)
+{
+    (void)state;
+    put_project("a-1", "/a");
+    registry_close(reg);
+    reg = NULL;
+    assert_int_equal(scratch_count("registry.db", NULL, 0), 1);
+}
+
+static int last_text(void *arg, int columns, char **values, char **names)
+{
+    (void)columns;
+    (void)names;
+    struct seen *seen = arg;
+    seen->count++;
+    snprintf(seen->texts, sizeof seen->texts, "%s", values[0] ? values[0] : "");
+    return 0;
+}
+
+static void every_table_is_strict_and_explains_itself(void **state)
+{
+    (void)state;
+    struct seen bad = {0}, all = {0};
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(scratch_path("registry.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "SELECT name FROM sqlite_schema WHERE type = 'table' AND name "
+                                  "NOT LIKE 'sqlite_%' AND (sql NOT LIKE '%STRICT' OR sql NOT "
+                                  "LIKE '%(' || char(10) || '    -- %')",
+                                  last_text, &bad, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "SELECT name FROM sqlite_schema WHERE type = 'table' AND name "
+                                  "NOT LIKE 'sqlite_%'",
+                                  last_text, &all, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    assert_string_equal(bad.texts, "");
+    assert_true(all.count >= 5);
+}
+
+static sqlite3 *database_of_version(const char *file, int version)
+{
+    int count, code;
+    struct err err = {0};
+    sqlite3 *db;
+    const char *const *const *steps = schema_steps(&count);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    if (version > 0 && !schema_migrate(db, steps, version, &code, &err))
+        fail_msg("%s", err.text);
+    return db;
+}
+
+static void every_earlier_version_is_brought_up_to_date(void **state)
+{
+    (void)state;
+    for (int version = 0; version <= registry_schema_version(); version++) {
+        char name[32];
+        int found = -1;
+        struct seen seen = {0};
+        snprintf(name, sizeof name, "version-%d.db", version);
+        const char *file = scratch_path(name);
+        sqlite3_close(database_of_version(file, version));
+        struct registry *r = open_at(file);
+        WORKS(registry_projects(r, see_project, &seen, &why));
+        registry_close(r);
+        sqlite3 *db;
+        assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+        assert_true(schema_read_version(db, &found));
+        sqlite3_close(db);
+        assert_int_equal(found, registry_schema_version());
+    }
+}
+
+static void a_migration_is_all_or_nothing(void **state)
+{
+    (void)state;
+    int count, code = 0, version = -1;
+    struct err err = {0};
+    const char *const *const *real = schema_steps(&count);
+    static const char *const good[] = {"CREATE TABLE extra (a INTEGER) STRICT", NULL};
+    static const char *const broken[] = {"CREATE TABLE another (a INTEGER) STRICT",
+                                         "CREATE TABLE extra (b TEXT) STRICT", NULL};
+    const char *const *const steps[] = {real[0], good, broken};
+    sqlite3 *db = database_of_version(scratch_path("m.db"), 0);
+    assert_true(schema_migrate(db, steps, 2, &code, &err));
+    assert_false(schema_migrate(db, steps, 3, &code, &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    assert_true(schema_read_version(db, &version));
+    assert_int_equal(version, 2);
+    assert_int_not_equal(sqlite3_exec(db, "SELECT 1 FROM another", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "SELECT a FROM extra", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void a_newer_schema_is_refused_and_left_alone(void **state)
+{
+    (void)state;
+    struct registry *r = NULL;
+    char *damaged = NULL, words[64];
+    struct err err = {0};
+    sqlite3 *db = database_of_version(scratch_path("new.db"), registry_schema_version());
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 999", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_false(registry_open(scratch_path("new.db"), &r, &damaged, &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    snprintf(words, sizeof words, "version 999, this poold knows versions up to %d",
+             registry_schema_version());
+    assert_non_null(strstr(err.text, words));
+    assert_null(damaged);
+    err_clear(&err);
+    assert_false(registry_open_readonly(scratch_path("new.db"), &r, &err));
+    assert_non_null(strstr(err.text, words));
+    assert_int_equal(scratch_count("new.db", NULL, 0), 1);
+}
+
+static void a_database_of_another_program_is_refused_and_left_alone(void **state)
+{
+    (void)state;
+    struct registry *r = NULL;
+    char *damaged = NULL;
+    struct err err = {0};
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(scratch_path("other.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE songs (a)", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_false(registry_open(scratch_path("other.db"), &r, &damaged, &err));
+    assert_non_null(strstr(err.text, "another program"));
+    assert_int_equal(scratch_count("other.db", NULL, 0), 1);
+}
+
+static void reading_only_sees_all_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct registry *reader = NULL;
+    struct seen seen = {0};
+    struct err err = {0};
+    put_project("a-1", "/a");
+    WORKS(registry_open_readonly(scratch_path("registry.db"), &reader, &why));
+    WORKS(registry_projects(reader, see_project, &seen, &why));
+    assert_int_equal(seen.count, 1);
+    assert_false(registry_project_forget(reader, "a-1", &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    put_project("b-2", "/b");
+    registry_close(reader);
+    assert_int_equal(projects().count, 2);
+}
+
+static void reading_a_file_that_is_not_there_says_so(void **state)
+{
+    (void)state;
+    struct registry *reader = NULL;
+    struct err err = {0};
+    assert_false(registry_open_readonly(scratch_path("none.db"), &reader, &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    assert_int_equal(err.sys, ENOENT);
+    assert_int_equal(scratch_count("none.db", NULL, 0), 0);
+}
+
+#define ROWS_TEST(test) cmocka_unit_test_setup_teardown(test, open_new, close_all)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROWS_TEST(a_project_is_kept_over_a_restart),
+        ROWS_TEST(a_second_put_changes_last_use_but_not_trust),
+        ROWS_TEST(trust_does_not_move_to_another_directory),
+        ROWS_TEST(trust_in_an_unknown_project_is_not_found),
+        ROWS_TEST(a_daemon_row_comes_back_as_it_was_put),
+        ROWS_TEST(the_next_life_takes_the_place_of_the_last),
+        ROWS_TEST(a_state_that_is_none_and_an_unknown_project_are_refused),
+        ROWS_TEST(a_lease_stays_with_its_project_and_moves_with_it),
+        ROWS_TEST(a_port_leased_to_another_is_a_conflict),
+        ROWS_TEST(a_session_comes_back_until_it_ends_and_then_is_a_tombstone),
+        ROWS_TEST(the_end_of_a_session_that_was_lost_is_kept),
+        ROWS_TEST(old_sessions_and_tombstones_are_pruned_but_used_ones_stay),
+        ROWS_TEST(more_sessions_than_can_ever_live_are_bounded),
+        ROWS_TEST(forgetting_a_project_takes_what_hangs_on_it),
+        ROWS_TEST(history_is_newest_first_and_bounded),
+        cmocka_unit_test(every_reason_has_one_word_that_leads_back),
+        ROWS_TEST(nested_transactions_commit_once_and_roll_back_whole),
+        ROWS_TEST(a_callback_may_use_the_registry),
+        cmocka_unit_test(without_a_registry_every_call_fails_and_nothing_breaks),
+        ROWS_TEST(the_file_is_private_and_so_are_its_companions),
+        ROWS_TEST(a_clean_close_leaves_one_file),
+        ROWS_TEST(every_table_is_strict_and_explains_itself),
+        ROWS_TEST(every_earlier_version_is_brought_up_to_date),
+        ROWS_TEST(a_migration_is_all_or_nothing),
+        ROWS_TEST(a_newer_schema_is_refused_and_left_alone),
+        ROWS_TEST(a_database_of_another_program_is_refused_and_left_alone),
+        ROWS_TEST(reading_only_sees_all_and_changes_nothing),
+        ROWS_TEST(reading_a_file_that_is_not_there_says_so),
+    };
+    return cmocka_run_group_tests_name("registry", tests, NULL, NULL);
+}
