@@ -1,0 +1,643 @@
+/* tests/unit/test_registry_faults.c - the registry when things go wrong: damaged files, a full
+ * disk, a writer that is killed, readers in the way, a directory that cannot be written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h wants the four above first */
+#include <cmocka.h>
+
+#include "registry/registry.h"
+#include "tests/unit/scratch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <regex.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static const char *file(void)
+{
+    return scratch_path("registry.db");
+}
+
+/* *damaged_as may be NULL: then there must be no damage. */
+static struct registry *opened(char **damaged_as)
+{
+    struct registry *r = NULL;
+    char *damaged = NULL;
+    struct err err = {0};
+    if (!registry_open(file(), &r, &damaged, &err))
+        fail_msg("%s", err_text(&err));
+    if (damaged_as)
+        *damaged_as = damaged;
+    else
+        assert_null(damaged);
+    return r;
+}
+
+static bool put_project(struct registry *r, int number, struct err *err)
+{
+    char key[32], root[600];
+    snprintf(key, sizeof key, "project-%d", number);
+    snprintf(root, sizeof root, "/%0500d", number);
+    struct project_row row = {.key = key, .root = root, .first_unix_ms = number};
+    return registry_project_put(r, &row, err);
+}
+
+static void count_one(void *arg, const struct project_row *row)
+{
+    (void)row;
+    ++*(int *)arg;
+}
+
+static int projects_in(struct registry *r)
+{
+    int n = 0;
+    struct err err = {0};
+    if (!registry_projects(r, count_one, &n, &err))
+        fail_msg("%s", err_text(&err));
+    return n;
+}
+
+/* A closed registry with this many projects. */
+static void make_registry(int projects)
+{
+    struct registry *r = opened(NULL);
+    for (int i = 0; i < projects; i++)
+        assert_true(put_project(r, i, NULL));
+    registry_close(r);
+}
+
+static long size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (long)st.st_size : -1;
+}
+
+static void write_at(const char *path, long offset, const void *bytes, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, n, offset), n);
+    close(fd);
+}
+
+/* --- damage --- */
+
+static void make_garbage(void)
+{
+    write_at(file(), 0, "this is not a database, it only has its name, and is longer than a header "
+                        "would be, so that nobody takes it for an empty one...................",
+             140);
+}
+
+static void make_truncated(void)
+{
+    make_registry(200);
+    assert_int_equal(truncate(file(), size_of(file()) / 2), 0);
+}
+
+static void make_cut_in_header(void)
+{
+    make_registry(1);
+    assert_int_equal(truncate(file(), 50), 0);
+}
+
+static void make_page_overwritten(void)
+{
+    char noise[4096];
+    make_registry(200);
+    memset(noise, 0xa5, sizeof noise);
+    for (long at = 8192; at + 4096 <= size_of(file()); at += 8192)
+        write_at(file(), at, noise, sizeof noise);
+}
+
+static void make_table_missing(void)
+{
+    sqlite3 *db;
+    make_registry(1);
+    assert_int_equal(sqlite3_open(file(), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE port_lease", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void make_column_missing(void)
+{
+    sqlite3 *db;
+    make_registry(1);
+    assert_int_equal(sqlite3_open(file(), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE daemon DROP COLUMN pid", NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void make_main_file_gone(void)
+{
+    make_registry(1);
+    assert_int_equal(unlink(file()), 0);
+    write_at(scratch_path("registry.db-wal"), 0, "what was only in the WAL", 24);
+}
+
+static void make_main_file_emptied(void)
+{
+    make_main_file_gone();
+    write_at(file(), 0, "", 0);
+}
+
+/* Every file of the registry is found again beside it, byte for byte in size; a fresh one works. */
+static void is_put_aside(void (*make)(void), bool has_main)
+{
+    static const char *const tails[] = {"-wal", "-shm", "-journal"};
+    char *damaged = NULL;
+    make();
+    long was = size_of(file());
+    long wal_was = size_of(scratch_path("registry.db-wal"));
+    struct registry *r = opened(&damaged);
+    assert_non_null(damaged);
+    regex_t name;
+    assert_int_equal(regcomp(&name, "/registry\\.db\\.damaged-[0-9]{8}T[0-9]{6}$",
+                             REG_EXTENDED | REG_NOSUB),
+                     0);
+    assert_int_equal(regexec(&name, damaged, 0, NULL, 0), 0);
+    regfree(&name);
+    if (has_main)
+        assert_int_equal(size_of(damaged), was);
+    char *wal = xasprintf("%s%s", damaged, tails[0]);
+    assert_true(wal_was <= 0 || size_of(wal) == wal_was);
+    free(wal);
+    free(damaged);
+    assert_int_equal(projects_in(r), 0);
+    assert_true(put_project(r, 1, NULL));
+    registry_close(r);
+    r = opened(NULL);
+    assert_int_equal(projects_in(r), 1);
+    registry_close(r);
+}
+
+static void garbage_is_put_aside(void **state)
+{
+    (void)state;
+    is_put_aside(make_garbage, true);
+}
+
+static void a_truncated_file_is_put_aside(void **state)
+{
+    (void)state;
+    is_put_aside(make_truncated, true);
+}
+
+static void a_file_cut_in_its_header_is_put_aside(void **state)
+{
+    (void)state;
+    is_put_aside(make_cut_in_header, true);
+}
+
+static void overwritten_pages_are_put_aside(void **state)
+{
+    (void)state;
+    is_put_aside(make_page_overwritten, true);
+}
+
+static void a_file_without_one_of_its_tables_is_put_aside(void **state)
+{
+    (void)state;
+    is_put_aside(make_table_missing, true);
+}
+
+static void a_file_without_one_of_its_columns_is_put_aside(void **state)
+{
+    (void)state;
+    is_put_aside(make_column_missing, true);
+}
+
+static void a_wal_whose_main_file_is_gone_is_put_aside(void **state)
+{
+    (void)state;
+    is_put_aside(make_main_file_gone, false);
+}
+
+static void a_wal_whose_main_file_was_emptied_is_put_aside(void **state)
+{
+    (void)state;
+    is_put_aside(make_main_file_emptied, true);
+}
+
+static void two_damages_in_one_second_keep_both_files(void **state)
+{
+    (void)state;
+    char *first, *second;
+    make_garbage();
+    registry_close(opened(&first));
+    assert_int_equal(unlink(file()), 0);
+    make_garbage();
+    registry_close(opened(&second));
+    assert_string_not_equal(first, second);
+    assert_int_equal(size_of(first), 140);
+    assert_int_equal(size_of(second), 140);
+    free(first);
+    free(second);
+}
+
+static void a_reader_says_that_the_file_is_damaged_and_leaves_it(void **state)
+{
+    (void)state;
+    struct registry *r = NULL;
+    struct err err = {0};
+    make_garbage();
+    assert_false(registry_open_readonly(file(), &r, &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    assert_non_null(strstr(err.text, "not a database"));
+    assert_int_equal(size_of(file()), 140);
+}
+
+static void damage_while_it_is_open_is_an_error_and_the_next_opening_begins_anew(void **state)
+{
+    (void)state;
+    char noise[4096], *damaged = NULL;
+    struct err err = {0};
+    make_registry(2000); /* more than the page cache holds */
+    struct registry *r = opened(NULL);
+    memset(noise, 0xa5, sizeof noise);
+    for (long at = 4096; at + 4096 <= size_of(file()); at += 4096)
+        write_at(file(), at, noise, sizeof noise);
+    int n = 0;
+    assert_false(registry_projects(r, count_one, &n, &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    assert_non_null(strstr(err.text, "damaged"));
+    assert_true(registry_is_damaged(r));
+    err_clear(&err);
+    assert_false(put_project(r, 5000, &err)); /* the caller goes on, each call an error */
+    assert_int_equal(err.code, ERR_REGISTRY);
+    registry_close(r);
+    r = opened(&damaged);
+    assert_non_null(damaged);
+    free(damaged);
+    assert_int_equal(projects_in(r), 0);
+    registry_close(r);
+}
+
+static void what_cannot_be_put_aside_is_an_error_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    struct registry *r = NULL;
+    char *damaged = NULL;
+    struct err err = {0};
+    make_registry(1);
+    assert_int_equal(mkdir(scratch_path("dir"), 0700), 0);
+    assert_false(registry_open(scratch_path("dir"), &r, &damaged, &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    assert_null(damaged);
+    err_clear(&err);
+    assert_false(registry_open(scratch_path("no/such/registry.db"), &r, &damaged, &err));
+    assert_int_equal(err.code, ERR_REGISTRY);
+    assert_non_null(strstr(err.text, "No such file"));
+}
+
+static void no_descriptor_is_left_behind(void **state)
+{
+    (void)state;
+    int before = open_descriptors();
+    for (int i = 0; i < 10; i++) {
+        char *damaged = NULL;
+        struct registry *r = opened(&damaged), *reader = NULL;
+        assert_true(put_project(r, i, NULL));
+        assert_true(registry_open_readonly(file(), &reader, NULL));
+        registry_close(reader);
+        registry_close(r);
+        assert_int_equal(damaged != NULL, i > 0);
+        free(damaged);
+        make_garbage();
+        assert_false(registry_open_readonly(file(), &reader, NULL));
+    }
+    assert_int_equal(open_descriptors(), before);
+}
+
+/* --- children --- */
+
+/* Run body in a child; its exit status. */
+static int in_child(int (*body)(void))
+{
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(body());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+enum { CHILD_FINE, CHILD_SKIPPED = 77 };
+/* assert_true for a child: cmocka's would jump into the parent's test. */
+#define CHILD_NEEDS(condition)                                                                   \
+    do {                                                                                         \
+        if (!(condition)) {                                                                      \
+            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                              \
+            return 1;                                                                            \
+        }                                                                                        \
+    } while (0)
+
+/* Write until it fails; then reading works, and so does writing once there is room. */
+static int fill_until_error(struct registry *r, const char *expected)
+{
+    struct err err = {0};
+    int stored = 0;
+    while (stored < 100000 && put_project(r, stored, &err))
+        stored++;
+    CHILD_NEEDS(err.code == ERR_REGISTRY);
+    if (!strstr(err.text, expected))
+        fprintf(stderr, "%s\n", err.text);
+    CHILD_NEEDS(strstr(err.text, expected) != NULL);
+    CHILD_NEEDS(!registry_is_damaged(r));
+    CHILD_NEEDS(projects_in(r) == stored);
+    CHILD_NEEDS(registry_begin(r, NULL));
+    for (int i = 0; i < 100; i++)
+        put_project(r, 200000 + i, NULL); /* may still fit into the cache */
+    CHILD_NEEDS(!registry_commit(r, NULL)); /* rolled back, not half done */
+    CHILD_NEEDS(projects_in(r) == stored);
+    return CHILD_FINE;
+}
+
+static const char *program; /* this one */
+
+/* In a mount namespace of its own, with a small tmpfs at the scratch directory. */
+static int on_a_full_disk(void)
+{
+    struct registry *r = NULL;
+    char *damaged = NULL;
+    struct err err = {0};
+    CHILD_NEEDS(registry_open(file(), &r, &damaged, &err));
+    int rc = fill_until_error(r, "full");
+    if (rc)
+        return rc;
+    registry_close(r);
+    CHILD_NEEDS(registry_open(file(), &r, &damaged, &err));
+    CHILD_NEEDS(!damaged);
+    CHILD_NEEDS(projects_in(r) > 0);
+    registry_close(r);
+    return CHILD_FINE;
+}
+
+static int on_a_small_disk_of_its_own(void)
+{
+    execlp("unshare", "unshare", geteuid() == 0 ? "-m" : "-rm", "sh", "-c",
+           "mount -t tmpfs -o size=512k,mode=700 none \"$1\" || exit 77\n"
+           "exec \"$0\" --on-a-full-disk \"$1\"",
+           program, scratch, (char *)NULL);
+    return CHILD_SKIPPED;
+}
+
+static int unshare_works(void)
+{
+    execlp("unshare", "unshare", geteuid() == 0 ? "-m" : "-rm", "true", (char *)NULL);
+    return CHILD_SKIPPED;
+}
+
+static void a_full_disk_is_an_error_and_the_file_stays_whole(void **state)
+{
+    (void)state;
+    int rc = in_child(unshare_works) ? CHILD_SKIPPED : in_child(on_a_small_disk_of_its_own);
+    if (rc == CHILD_SKIPPED) {
+        print_message("no right to mount a small file system here\n");
+        skip();
+    }
+    assert_int_equal(rc, CHILD_FINE);
+}
+
+static int with_a_size_limit(void)
+{
+    struct registry *r = NULL;
+    char *damaged = NULL;
+    struct err err = {0};
+    struct rlimit small = {400000, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    CHILD_NEEDS(registry_open(file(), &r, &damaged, &err));
+    CHILD_NEEDS(setrlimit(RLIMIT_FSIZE, &small) == 0);
+    int rc = fill_until_error(r, "I/O error");
+    if (rc)
+        return rc;
+    int before = projects_in(r);
+    CHILD_NEEDS(setrlimit(RLIMIT_FSIZE, &all) == 0);
+    CHILD_NEEDS(put_project(r, 300000, &err)); /* room again: it goes on */
+    registry_close(r);
+    CHILD_NEEDS(registry_open(file(), &r, &damaged, &err));
+    CHILD_NEEDS(!damaged);
+    CHILD_NEEDS(projects_in(r) == before + 1);
+    registry_close(r);
+    return CHILD_FINE;
+}
+
+static void writing_goes_on_once_there_is_room_again(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(with_a_size_limit), CHILD_FINE);
+}
+
+static int in_a_directory_that_cannot_be_written(void)
+{
+    struct registry *reader = NULL;
+    struct err err = {0};
+    CHILD_NEEDS(setgid(65534) == 0 && setuid(65534) == 0);
+    if (!registry_open_readonly(file(), &reader, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    CHILD_NEEDS(projects_in(reader) == 3);
+    registry_close(reader);
+    return CHILD_FINE;
+}
+
+static void reading_works_in_a_directory_that_cannot_be_written(void **state)
+{
+    (void)state;
+    make_registry(3);
+    if (geteuid() != 0) {
+        print_message("needs root, to read as another user\n");
+        skip();
+    }
+    assert_int_equal(chmod(scratch, 0555), 0);
+    assert_int_equal(chmod(file(), 0444), 0);
+    assert_int_equal(in_child(in_a_directory_that_cannot_be_written), CHILD_FINE);
+    assert_int_equal(chmod(scratch, 0700), 0);
+}
+
+/* Store projects for ever, and tell the number of each one that was acknowledged. */
+static void write_for_ever(int out)
+{
+    struct registry *r = NULL;
+    char *damaged = NULL;
+    if (!registry_open(file(), &r, &damaged, NULL))
+        _exit(1);
+    for (int i = projects_in(r);; i++) {
+        if (!put_project(r, i, NULL) || write(out, &i, sizeof i) != sizeof i)
+            _exit(1);
+        if (i % 50 == 0)
+            registry_tick(r, INT64_MAX / 2 + i * (int64_t)100000);
+    }
+}
+
+/* Start a writer, kill it after some acknowledgements; the last number that was acknowledged. */
+static int killed_writer(int acknowledgements)
+{
+    int ends[2], last = -1, number;
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        close(ends[0]);
+        write_for_ever(ends[1]);
+    }
+    close(ends[1]);
+    for (int i = 0; i < acknowledgements; i++) {
+        assert_int_equal(read(ends[0], &number, sizeof number), sizeof number);
+        last = number;
+    }
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    while (read(ends[0], &number, sizeof number) == sizeof number)
+        last = number; /* acknowledged before the kill came through */
+    close(ends[0]);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    return last;
+}
+
+static void a_killed_writer_loses_nothing_that_it_acknowledged(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        int last = killed_writer(1 + round * 7);
+        struct registry *r = opened(NULL); /* checks the whole file */
+        assert_true(projects_in(r) > last);
+        registry_close(r);
+    }
+}
+
+/* Open, read all and close again, until the pipe says stop. Exit 0 if nothing ever failed. */
+static int read_again_and_again(int stop)
+{
+    int rounds = 0;
+    struct pollfd p = {.fd = stop, .events = POLLIN};
+    for (; rounds == 0 || poll(&p, 1, 0) == 0; rounds++) {
+        struct registry *r = NULL;
+        struct err err = {0};
+        int n = 0;
+        if (!registry_open_readonly(file(), &r, &err) ||
+            !registry_projects(r, count_one, &n, &err)) {
+            fprintf(stderr, "%s\n", err_text(&err));
+            return 1;
+        }
+        registry_close(r);
+    }
+    return 0;
+}
+
+static void two_readers_never_meet_an_error_nor_does_the_writer(void **state)
+{
+    (void)state;
+    int ends[2], status;
+    pid_t readers[2];
+    struct registry *r = opened(NULL);
+    assert_true(put_project(r, 0, NULL));
+    assert_int_equal(pipe(ends), 0);
+    for (int i = 0; i < 2; i++) {
+        readers[i] = fork();
+        assert_true(readers[i] >= 0);
+        if (readers[i] == 0)
+            _exit(read_again_and_again(ends[0]));
+    }
+    for (int i = 0; i < 1000; i++) {
+        struct err err = {0};
+        if (!put_project(r, i, &err))
+            fail_msg("%s", err.text);
+        registry_tick(r, i * (int64_t)60001);
+    }
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(waitpid(readers[i], &status, 0), readers[i]);
+        assert_int_equal(status, 0);
+    }
+    close(ends[0]);
+    close(ends[1]);
+    registry_close(r);
+}
+
+struct growth {
+    struct registry *writer;
+    int64_t now_ms;
+};
+
+/* While a reader stands in the middle of a result, the writer fills the WAL. */
+static void grow_the_wal(void *arg, const struct project_row *row)
+{
+    struct growth *growth = arg;
+    (void)row;
+    for (int i = 0; i < 3000; i++)
+        assert_true(put_project(growth->writer, i, NULL));
+    registry_tick(growth->writer, growth->now_ms += 60001);
+}
+
+static void the_wal_shrinks_when_the_last_reader_is_gone(void **state)
+{
+    (void)state;
+    struct registry *r = opened(NULL), *reader = NULL;
+    struct growth growth = {.writer = r, .now_ms = INT64_MAX / 2};
+    assert_true(put_project(r, 0, NULL));
+    assert_true(registry_open_readonly(file(), &reader, NULL));
+    assert_true(registry_projects(reader, grow_the_wal, &growth, NULL));
+    assert_true(size_of(scratch_path("registry.db-wal")) > 4194304);
+    registry_close(reader);
+    registry_tick(r, growth.now_ms += 60001); /* now all of it can go into the main file */
+    assert_true(put_project(r, 1, NULL));     /* and the WAL begins at its start again */
+    assert_in_range(size_of(scratch_path("registry.db-wal")), 1, 4194304);
+    registry_close(r);
+}
+
+static void without_ticks_nothing_is_checkpointed_in_the_middle_of_work(void **state)
+{
+    (void)state;
+    struct registry *r = opened(NULL);
+    long before = size_of(file());
+    for (int i = 0; i < 2000; i++)
+        assert_true(put_project(r, i, NULL));
+    assert_int_equal(size_of(file()), before);
+    registry_tick(r, 0); /* more than 1000 pages: no need to wait for the minute */
+    assert_true(size_of(file()) > before);
+    registry_close(r);
+}
+
+#define FAULT_TEST(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
+
+int main(int argc, char **argv)
+{
+    program = argv[0];
+    if (argc == 3 && strcmp(argv[1], "--on-a-full-disk") == 0) {
+        snprintf(scratch, sizeof scratch, "%s", argv[2]);
+        return on_a_full_disk();
+    }
+    const struct CMUnitTest tests[] = {
+        FAULT_TEST(garbage_is_put_aside),
+        FAULT_TEST(a_truncated_file_is_put_aside),
+        FAULT_TEST(a_file_cut_in_its_header_is_put_aside),
+        FAULT_TEST(overwritten_pages_are_put_aside),
+        FAULT_TEST(a_file_without_one_of_its_tables_is_put_aside),
+        FAULT_TEST(a_file_without_one_of_its_columns_is_put_aside),
+        FAULT_TEST(a_wal_whose_main_file_is_gone_is_put_aside),
+        FAULT_TEST(a_wal_whose_main_file_was_emptied_is_put_aside),
+        FAULT_TEST(two_damages_in_one_second_keep_both_files),
+        FAULT_TEST(a_reader_says_that_the_file_is_damaged_and_leaves_it),
+        FAULT_TEST(damage_while_it_is_open_is_an_error_and_the_next_opening_begins_anew),
+        FAULT_TEST(what_cannot_be_put_aside_is_an_error_and_nothing_is_lost),
+        FAULT_TEST(no_descriptor_is_left_behind),
+        FAULT_TEST(a_full_disk_is_an_error_and_the_file_stays_whole),
+        FAULT_TEST(writing_goes_on_once_there_is_room_again),
+        FAULT_TEST(reading_works_in_a_directory_that_cannot_be_written),
+        FAULT_TEST(a_killed_writer_loses_nothing_that_it_acknowledged),
+        FAULT_TEST(two_readers_never_meet_an_error_nor_does_the_writer),
+        FAULT_TEST(the_wal_shrinks_when_the_last_reader_is_gone),
+        FAULT_TEST(without_ticks_nothing_is_checkpointed_in_the_middle_of_work),
+    };
+    return cmocka_run_group_tests_name("registry faults", tests, NULL, NULL);
+}
