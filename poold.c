@@ -1,0 +1,497 @@
+/* poold.c - the manager's composition root: reads where things are, takes the listening sockets,
+ * builds registry, pool, front and api in this order, runs the loop, and takes them down in reverse.
+ *
+ * Somebody else always holds the listening sockets: a service manager that hands them over, or a
+ * keeper of our own. Started by hand without sockets, poold opens them and becomes that keeper
+ * (`poold-keeper hold`), which starts poold again with the sockets as LISTEN_FDS. */
+#define LOG_MODULE "poold"
+#include "api/server.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "config/config.h"
+#include "front/front.h"
+#include "platform/activate.h"
+#include "platform/dirs.h"
+#include "platform/net.h"
+#include "platform/peer.h"
+#include "platform/proc.h"
+#include "platform/self.h"
+#include "pool/pool.h"
+#include "pool/serena.h"
+#include "registry/registry.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define DEFAULT_LISTEN "127.0.0.1:7337"
+
+struct poold {
+    struct dirs dirs;
+    const char *listen;
+    char *keeper_program, *api_socket, *address;
+    struct activate_sockets sockets;
+    int lock_fd;
+
+    struct ev_loop *loop;
+    struct config *config;
+    struct registry *registry;
+    struct pool *pool;
+    struct front *front;
+    struct api *api;
+    struct pool_places pool_places;
+    struct front_places front_places;
+    ev_signal on_term, on_int, on_hup;
+    int64_t started_unix_ms;
+    bool is_ending;
+};
+
+static const char usage[] =
+    "usage: poold [options]\n"
+    "Keeps one warm MCP daemon per project. Stays in the foreground and logs to stderr;\n"
+    "`poolctl ensure DIR` starts it by itself.\n"
+    "  --config FILE      configuration                      (POOLD_CONFIG)\n"
+    "  --state-dir DIR    registry, logs, session key        (POOLD_STATE_DIR)\n"
+    "  --run-dir DIR      sockets, pid file, keepers         (POOLD_RUN_DIR)\n"
+    "  --listen HOST:PORT the front; port 0 takes a free one (POOLD_LISTEN, default " DEFAULT_LISTEN ")\n"
+    "  --check-config     read the configuration, say what is wrong with it, and end\n"
+    "  --version, --help\n"
+    "Signals: TERM ends it and leaves the daemons running, HUP reads the configuration again.\n";
+
+/* --- places and sockets --- */
+
+/* An exclusive lock on run_dir/name, or -1. keep_on_exec: whoever we become goes on holding it. */
+static int lock_run_file(const struct poold *p, const char *name, bool keep_on_exec)
+{
+    char *path = str_path(p->dirs.run_dir, name);
+    int fd = open(path, O_RDWR | O_CREAT | (keep_on_exec ? 0 : O_CLOEXEC), 0600);
+    free(path);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/* The pid in poold.pid once it is there (another poold may just be starting), or 0. */
+static int64_t serving_pid(const struct poold *p)
+{
+    char *path = str_path(p->dirs.run_dir, "poold.pid");
+    int64_t pid = 0;
+    for (int64_t end = clock_ms() + 2000; pid == 0 && clock_ms() < end;) {
+        char *text = NULL;
+        size_t n = 0;
+        if (dirs_read_file(path, 64, &text, &n, NULL)) {
+            text[strcspn(text, "\n")] = '\0';
+            if (!str_to_int(text, 1, INT32_MAX, &pid) || !proc_start_time((pid_t)pid))
+                pid = 0;
+        }
+        free(text);
+        if (!pid)
+            usleep(20000);
+    }
+    free(path);
+    return pid;
+}
+
+static bool already_running(const struct poold *p, struct err *err)
+{
+    int64_t pid = serving_pid(p);
+    return err_set(err, ERR_ALREADY_RUNNING, 0, "already running, pid %lld (run directory %s)",
+                   (long long)pid, p->dirs.run_dir);
+}
+
+/* Open the sockets and become the keeper that holds them. Returns only on failure. */
+static bool become_holder(struct poold *p, char **argv, struct err *err)
+{
+    int lock = lock_run_file(p, "holder.flock", true);
+    if (lock < 0)
+        return already_running(p, err);
+    int serving = lock_run_file(p, "poold.lock", false);
+    if (serving < 0)
+        return already_running(p, err);
+    close(serving);
+    int front, api;
+    if (!net_listen_tcp(p->listen, &front, err) || !net_listen_unix(p->api_socket, &api, err))
+        return false;
+    /* As descriptors 3 and 4, open across exec; the lock moves out of their way first. */
+    int moved_lock = fcntl(lock, F_DUPFD, 16);
+    int moved_front = fcntl(front, F_DUPFD_CLOEXEC, 16), moved_api = fcntl(api, F_DUPFD_CLOEXEC, 16);
+    if (moved_lock < 0 || moved_front < 0 || moved_api < 0 || dup2(moved_front, 3) < 0 ||
+        dup2(moved_api, 4) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "unable to pass on the listening sockets");
+    struct strv args = {0};
+    const char *const fixed[] = {p->keeper_program, "hold", "--run-dir", p->dirs.run_dir,
+                                 "--fd-names", "front:api", "--"};
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        strv_add(&args, fixed[i]);
+    strv_add_take(&args, self_sibling("poold"));
+    for (int i = 1; argv[i]; i++)
+        strv_add(&args, argv[i]);
+    execv(p->keeper_program, args.items);
+    int sys = errno;
+    strv_finish(&args);
+    return err_set(err, ERR_SYSTEM, sys, "unable to run %s", p->keeper_program);
+}
+
+static bool write_run_file(const struct poold *p, const char *name, long long value, struct err *err)
+{
+    char text[32];
+    int n = snprintf(text, sizeof text, "%lld\n", value);
+    char *path = str_path(p->dirs.run_dir, name);
+    bool ok = dirs_write_file(path, text, (size_t)n, 0600, err);
+    free(path);
+    return ok;
+}
+
+static void remove_run_file(const struct poold *p, const char *name)
+{
+    char *path = str_path(p->dirs.run_dir, name);
+    unlink(path);
+    free(path);
+}
+
+/* We serve these places: lock, complete the sockets, say who and where we are. */
+static bool take_places(struct poold *p, struct err *err)
+{
+    p->lock_fd = lock_run_file(p, "poold.lock", false);
+    if (p->lock_fd < 0)
+        return already_running(p, err);
+    if (p->sockets.front < 0 && !net_listen_tcp(p->listen, &p->sockets.front, err))
+        return false;
+    if (p->sockets.api < 0 && !net_listen_unix(p->api_socket, &p->sockets.api, err))
+        return false;
+    p->address = xasprintf("127.0.0.1:%d", net_port(p->sockets.front));
+    return write_run_file(p, "poold.pid", getpid(), err) &&
+           write_run_file(p, "port", net_port(p->sockets.front), err);
+}
+
+/* --- what the api asks of us --- */
+
+struct session_walk {
+    void (*each)(void *arg, const struct api_session *s);
+    void *arg;
+};
+
+static void pass_session(void *arg, const struct front_session *s)
+{
+    const struct session_walk *walk = arg;
+    struct api_session out = {
+        .project_key = s->project_key,
+        .server = s->server,
+        .client = s->client,
+        .transport = s->transport,
+        .pid = s->pid,
+        .cwd = s->cwd,
+        .program = s->program,
+        .route = s->route,
+        .in_flight = s->in_flight,
+        .oldest_call_ms = s->oldest_call_ms,
+        .last_use_unix_ms = s->last_use_unix_ms,
+        .has_stream = s->has_stream,
+    };
+    walk->each(walk->arg, &out);
+}
+
+static void sessions_each(void *arg, void (*each)(void *each_arg, const struct api_session *s),
+                          void *each_arg)
+{
+    struct poold *p = arg;
+    struct session_walk walk = {each, each_arg};
+    front_sessions_each(p->front, pass_session, &walk);
+}
+
+static char *url_of(void *arg, const struct project *project, const char *server)
+{
+    struct poold *p = arg;
+    return front_url(p->front, project, server);
+}
+
+static void apply_log_level(const struct config *config)
+{
+    enum log_level level;
+    if (log_level_from(config->settings.log_level, &level))
+        log_set_level(level);
+}
+
+static bool reload(void *arg, struct err *err)
+{
+    struct poold *p = arg;
+    struct config *fresh = config_load(p->dirs.config_file, serena_builtin_json(), err);
+    if (!fresh)
+        return false;
+    struct config *old = p->config;
+    p->config = fresh;
+    pool_reconfigure(p->pool, fresh);
+    apply_log_level(fresh);
+    config_free(old);
+    log_info("configuration read again", "file=%s", log_quote(p->dirs.config_file));
+    return true;
+}
+
+static void end_loop(void *arg)
+{
+    struct poold *p = arg;
+    ev_break(p->loop, EVBREAK_ALL);
+}
+
+static void end(struct poold *p, const char *why, bool keep_daemons)
+{
+    if (p->is_ending)
+        return;
+    p->is_ending = true;
+    log_info("poold ends", "why=%s daemons=%s", log_quote(why), keep_daemons ? "kept" : "stopped");
+    activate_notify("STOPPING=1");
+    if (keep_daemons)
+        end_loop(p);
+    else
+        pool_stop_all(p->pool, REASON_SHUTDOWN, end_loop, p);
+}
+
+static void on_shutdown(void *arg, bool keep_daemons)
+{
+    end(arg, "asked by the API", keep_daemons);
+}
+
+static bool cwd_of(void *arg, int pid, char **cwd, char **why)
+{
+    (void)arg;
+    static struct peer_process process; /* large; one thread */
+    if (peer_of_pid(pid, &process) == PEER_FOUND) {
+        *cwd = xstrdup(process.cwd);
+        return true;
+    }
+    *why = xstrdup(process.why);
+    return false;
+}
+
+static bool peer_of(void *arg, int fd, int *pid, unsigned *uid)
+{
+    (void)arg;
+    pid_t peer_pid;
+    uid_t peer_uid;
+    if (!peer_of_unix(fd, &peer_pid, &peer_uid))
+        return false;
+    *pid = (int)peer_pid;
+    *uid = (unsigned)peer_uid;
+    return true;
+}
+
+/* --- signals --- */
+
+static void on_end_signal(struct ev_loop *loop, ev_signal *w, int events)
+{
+    (void)loop;
+    (void)events;
+    end(w->data, w->signum == SIGTERM ? "SIGTERM" : "SIGINT", true);
+}
+
+static void on_reload_signal(struct ev_loop *loop, ev_signal *w, int events)
+{
+    (void)loop;
+    (void)events;
+    struct err err = {0};
+    if (!reload(w->data, &err))
+        log_error("configuration not changed", "error=%s", log_quote(err_text(&err)));
+}
+
+static void watch_signal(struct poold *p, ev_signal *w, void (*fn)(struct ev_loop *, ev_signal *, int),
+                         int number)
+{
+    ev_signal_init(w, fn, number);
+    w->data = p;
+    ev_signal_start(p->loop, w);
+}
+
+/* --- building and running --- */
+
+static bool open_registry(struct poold *p, struct err *err)
+{
+    char *path = str_path(p->dirs.state_dir, "registry.db"), *damaged = NULL;
+    bool ok = registry_open(path, &p->registry, &damaged, err);
+    if (damaged)
+        log_error("the registry was damaged; it is put aside and rebuilt from the living keepers",
+                  "kept=%s", log_quote(damaged));
+    free(damaged);
+    free(path);
+    return ok;
+}
+
+static bool build(struct poold *p, struct err *err)
+{
+    p->config = config_load(p->dirs.config_file, serena_builtin_json(), err);
+    if (!p->config)
+        return false;
+    apply_log_level(p->config);
+    for (size_t i = 0; i < p->config->warnings.count; i++)
+        log_warn("configuration", "note=%s", log_quote(p->config->warnings.items[i]));
+    if (!open_registry(p, err))
+        return false;
+    p->pool_places = (struct pool_places){p->dirs.state_dir, p->dirs.run_dir, p->dirs.data_dir,
+                                          p->keeper_program};
+    /* The epoch grows with every start, also when the registry is lost: it is the time. */
+    p->pool = pool_create(p->loop, &p->pool_places, p->config, p->registry, p->started_unix_ms, err);
+    if (!p->pool)
+        return false;
+    p->front_places = (struct front_places){p->dirs.state_dir, p->api_socket};
+    p->front = front_create(p->loop, p->sockets.front, p->pool, p->registry, &p->front_places, err);
+    if (!p->front)
+        return false;
+    struct api_host host = {
+        .arg = p,
+        .sessions_each = sessions_each,
+        .front_url = url_of,
+        .reload = reload,
+        .shutdown = on_shutdown,
+        .peer_of = peer_of,
+        .cwd_of = cwd_of,
+        .config_file = p->dirs.config_file,
+        .state_dir = p->dirs.state_dir,
+        .run_dir = p->dirs.run_dir,
+        .listen = p->address,
+        .started_unix_ms = p->started_unix_ms,
+    };
+    p->api = api_create(p->loop, p->sockets.api, p->pool, p->registry, &host, err);
+    return p->api != NULL;
+}
+
+static bool serve(struct poold *p, struct err *err)
+{
+    p->started_unix_ms = clock_unix_ms();
+    p->loop = ev_default_loop(EVFLAG_AUTO);
+    if (!p->loop)
+        return err_set(err, ERR_SYSTEM, errno, "unable to make an event loop");
+    signal(SIGPIPE, SIG_IGN);
+    bool ok = take_places(p, err) && build(p, err);
+    if (ok) {
+        watch_signal(p, &p->on_term, on_end_signal, SIGTERM);
+        watch_signal(p, &p->on_int, on_end_signal, SIGINT);
+        watch_signal(p, &p->on_hup, on_reload_signal, SIGHUP);
+        activate_notify("READY=1");
+        log_info("poold serves", "version=" POOLD_VERSION " pid=%ld listen=%s state=%s run=%s",
+                 (long)getpid(), p->address, log_quote(p->dirs.state_dir),
+                 log_quote(p->dirs.run_dir));
+        ev_run(p->loop, 0);
+    }
+    front_destroy(p->front);
+    api_destroy(p->api);
+    if (p->pool)
+        pool_destroy(p->pool);
+    registry_close(p->registry);
+    config_free(p->config);
+    if (p->lock_fd >= 0) {
+        remove_run_file(p, "poold.pid");
+        remove_run_file(p, "port");
+    }
+    return ok;
+}
+
+static bool check_config(const struct poold *p, struct err *err)
+{
+    struct config *config = config_load(p->dirs.config_file, serena_builtin_json(), err);
+    if (!config)
+        return false;
+    for (size_t i = 0; i < config->warnings.count; i++)
+        printf("%s\n", config->warnings.items[i]);
+    printf("%s: %s\n", config->file, config->file_exists ? "no mistake" : "not there: defaults");
+    config_free(config);
+    return true;
+}
+
+struct options {
+    const char *config, *state_dir, *run_dir, *listen;
+    bool check_config;
+};
+
+/* False: the process ends with *status. */
+static bool read_options(int argc, char **argv, struct options *out, int *status)
+{
+    enum { CONFIG = 256, STATE, RUN, LISTEN, CHECK, VERSION, HELP };
+    static const struct option table[] = {
+        {"config", required_argument, NULL, CONFIG}, {"state-dir", required_argument, NULL, STATE},
+        {"run-dir", required_argument, NULL, RUN},   {"listen", required_argument, NULL, LISTEN},
+        {"check-config", no_argument, NULL, CHECK},  {"version", no_argument, NULL, VERSION},
+        {"help", no_argument, NULL, HELP},           {0}};
+    *status = 0;
+    for (int c; (c = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
+        switch (c) {
+        case CONFIG: out->config = optarg; break;
+        case STATE: out->state_dir = optarg; break;
+        case RUN: out->run_dir = optarg; break;
+        case LISTEN: out->listen = optarg; break;
+        case CHECK: out->check_config = true; break;
+        case VERSION: printf("poold " POOLD_VERSION "\n"); return false;
+        case HELP:
+        case 'h': fputs(usage, stdout); return false;
+        default: *status = err_row(ERR_USAGE)->exit; return false;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "poold: unexpected argument \"%s\"; see poold --help\n", argv[optind]);
+        *status = err_row(ERR_USAGE)->exit;
+        return false;
+    }
+    return true;
+}
+
+static bool find_places(struct poold *p, const struct options *options, struct err *err)
+{
+    const char *from_env = getenv("POOLD_LISTEN");
+    p->listen = options->listen                ? options->listen
+                : from_env && from_env[0]      ? from_env
+                                               : DEFAULT_LISTEN;
+    if (!dirs_find(options->config, options->state_dir, options->run_dir, &p->dirs, err))
+        return false;
+    p->api_socket = str_path(p->dirs.run_dir, "api.sock");
+    p->keeper_program = self_sibling("poold-keeper");
+    if (!p->keeper_program || access(p->keeper_program, X_OK)) {
+        free(p->keeper_program);
+        p->keeper_program = xstrdup(POOLD_LIBEXEC "/poold-keeper");
+    }
+    return true;
+}
+
+static bool run(struct poold *p, const struct options *options, char **argv, struct err *err)
+{
+    if (!find_places(p, options, err))
+        return false;
+    if (options->check_config)
+        return check_config(p, err);
+    char *logs = str_path(p->dirs.state_dir, "logs"), *keepers = str_path(p->dirs.run_dir, "keepers");
+    bool ok = dirs_make(p->dirs.state_dir, true, err) && dirs_make(p->dirs.run_dir, true, err) &&
+              dirs_make(logs, true, err) && dirs_make(keepers, true, err);
+    free(logs);
+    free(keepers);
+    if (!ok)
+        return false;
+    int handed = activate_take(&p->sockets, err);
+    if (handed < 0)
+        return false;
+    return handed ? serve(p, err) : become_holder(p, argv, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct poold p = {.lock_fd = -1, .sockets = {-1, -1, -1}};
+    struct options options = {0};
+    struct err err = {0};
+    int status;
+    if (!read_options(argc, argv, &options, &status))
+        return status;
+    if (!run(&p, &options, argv, &err)) {
+        fprintf(stderr, "poold: %s\n", err_text(&err));
+        status = err_row(err.code)->exit;
+    }
+    dirs_finish(&p.dirs);
+    free(p.api_socket);
+    free(p.keeper_program);
+    free(p.address);
+    return status;
+}
