@@ -9,7 +9,8 @@
  *  - exactly one Host in HTTP/1.1, at most one in 1.0;
  *  - at most one Content-Length: 1 to 15 digits, no leading zero but in "0";
  *  - at most one Transfer-Encoding, exactly "chunked", only in HTTP/1.1, never with a length;
- *  - no blank behind the value of either (the libraries differ about a tab there);
+ *  - no blank behind the value of either (the libraries differ about a tab there), and no longer
+ *    name that begins with "Transfer-Encoding" (they differ about that too);
  *  - no Upgrade and no CONNECT;
  *  - at most CAP_HEAD bytes and CAP_HEADERS fields. */
 #include "mcp/http_check.h"
@@ -188,7 +189,9 @@ static bool note_field(struct walk *w, struct span name, struct span value)
         return strncasecmp(name.p, "content-length", 14) != 0 || note_length(w, value);
     case 17:
         return strncasecmp(name.p, "transfer-encoding", 17) != 0 || note_coding(w, value);
-    default:
+    default: /* http_parser takes a longer name for Transfer-Encoding itself */
+        if (name.n > 17 && strncasecmp(name.p, "transfer-encoding", 17) == 0)
+            return refuse(w, "a name that only begins with Transfer-Encoding");
         return true;
     }
 }
