@@ -79,24 +79,24 @@ static int keep(struct spec *spec, int argc, char **argv, int report)
     struct err err = {0};
     char *title = xasprintf("poold-keeper: %s %s (%s)", spec->server, spec->project, spec->id);
     setsid();
-    bool ok = places_take(spec, &places, &err);
-    if (ok && !keeper_init(&keeper, spec, places.listen_fd, &err)) {
-        places_give_back(&places);
-        ok = false;
-    }
-    if (ok)
+    bool has_places = places_take(spec, &places, &err);
+    bool is_ready = has_places && keeper_init(&keeper, spec, places.listen_fd, &err);
+    if (is_ready)
         leave_terminal();
     ssize_t written = write(report, &err, sizeof err);
     (void)written; /* nobody waits for us any more: go on all the same */
     close(report);
-    if (!ok)
-        return 1;
-    spawn_set_title(argc, argv, title);
+    if (is_ready) {
+        spawn_set_title(argc, argv, title);
+        keeper_run(&keeper);
+    }
+    if (has_places) {
+        places_give_back(&places);
+        keeper_finish(&keeper);
+    }
+    spec_finish(spec); /* whoever has taken it over left it empty */
     free(title);
-    keeper_run(&keeper);
-    places_give_back(&places);
-    keeper_finish(&keeper);
-    return 0;
+    return is_ready ? 0 : 1;
 }
 
 static int fail(const struct err *err)
