@@ -1,7 +1,9 @@
 /* api/server.h - the management HTTP API: libmicrohttpd on api.sock, driven by poold's loop.
  * Requests come from poolctl directly or, relayed and re-written by the front, from its port; the
- * front has then already checked who is asking.
- * Owns: its MHD daemon and suspended requests.   Threads: loop only. */
+ * front has then already checked who is asking and says so in API_PEER_HEADER, which is believed
+ * only when this very process is at the other end of the connection.
+ * Owns: its MHD daemon and suspended requests.   Logs: one line per change that was asked for.
+ * Threads: loop only. */
 #pragma once
 #include "base/err.h"
 #include "pool/pool.h"
@@ -28,13 +30,20 @@ struct api_host {
     void (*sessions_each)(void *arg, void (*each)(void *each_arg, const struct api_session *s), void *each_arg);
     /* URL of the front for this slot ("http://127.0.0.1:7337/p/KEY/mcp" or with /s/SERVER): new string. */
     char *(*front_url)(void *arg, const struct project *project, const char *server);
+    /* Read the configuration again; a mistake is ERR_CONFIG and changes nothing. */
     bool (*reload)(void *arg, struct err *err);
-    void (*shutdown)(void *arg, bool keep_daemons);
+    void (*shutdown)(void *arg, bool keep_daemons); /* once its answer is out; from MHD's turn, so
+                                                    * without destroying the api */
+    /* pid and uid of the peer of a connected unix socket (peer_of_unix). */
+    bool (*peer_of)(void *arg, int fd, int *pid, unsigned *uid);
+    /* Current directory of a process of ours, canonical: new string; or false and *why (new). */
+    bool (*cwd_of)(void *arg, int pid, char **cwd, char **why);
     const char *config_file, *state_dir, *run_dir, *listen;
     int64_t started_unix_ms;
 };
 
-/* listen_fd: a listening unix socket (taken). New. */
+/* listen_fd: a listening, non-blocking unix socket (taken, also on failure). host is copied, what it
+ * points to is borrowed. New; api_destroy ends what waits and accepts NULL. */
 struct api *api_create(struct ev_loop *loop, int listen_fd, struct pool *pool, struct registry *registry,
                        const struct api_host *host, struct err *err) MUST_CHECK;
 void api_destroy(struct api *a);

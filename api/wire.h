@@ -3,6 +3,9 @@
  * problem+json (RFC 9457): {"type":"urn:poold:error:no-project","title":MEANING,"status":404,
  * "detail":TEXT,"code":"no-project"} where code is the name in ERR_LIST.
  *
+ * POST, PUT and DELETE need `Content-Type: application/json`; the body may be empty. Members that are
+ * not named here are refused. docs/api.md is printed from the table in api/routes.c.
+ *
  * {key} is a project key, {server} a server's name. PATH is an absolute path in the client's view.
  *
  *   POST   /ensure            {"path":PATH | "project":KEY, "server"?, "waitMs"? (default startWait),
@@ -37,3 +40,11 @@
 #pragma once
 
 #define API_PREFIX "/api/v1"
+
+/* What the front adds to a relayed request (and strips from clients): "uid=1000;pid=4711", pid 0 =
+ * unknown. */
+#define API_PEER_HEADER "X-Poold-Peer"
+
+#define API_JSON "application/json"
+#define API_PROBLEM_JSON "application/problem+json"
+#define API_NDJSON "application/x-ndjson"

@@ -1,0 +1,42 @@
+/* api/on_daemons.c - daemons: list, one, pin. */
+#include "api/handlers.h"
+#include "api/json_views.h"
+#include "api/places.h"
+#include "api/request.h"
+
+struct list_walk {
+    const struct api *api;
+    json_t *into;
+};
+
+static void add(void *arg, struct daemon *d)
+{
+    struct list_walk *walk = arg;
+    json_array_append_new(walk->into, view_daemon(walk->api, d));
+}
+
+void on_daemons(struct request *r)
+{
+    json_t *list = json_array();
+    pool_daemons_each(r->api->pool, add, &(struct list_walk){r->api, list});
+    request_answer(r, 200, list);
+}
+
+void on_daemon(struct request *r)
+{
+    const struct daemon *d = place_daemon_in_path(r, false);
+    if (d)
+        request_answer(r, 200, view_daemon_full(r->api, d));
+}
+
+void on_daemon_pin(struct request *r)
+{
+    struct daemon *d = place_daemon_in_path(r, false);
+    struct err err = {0};
+    if (!d)
+        return;
+    if (daemon_pin(d, request_bool(r, "pinned", true), &err))
+        request_answer(r, 200, view_daemon(r->api, d));
+    else
+        request_refuse(r, &err, NULL);
+}

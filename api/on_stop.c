@@ -1,0 +1,140 @@
+/* api/on_stop.c - what waits for an end: stop, evict, stop all. */
+#include "api/handlers.h"
+#include "api/json_views.h"
+#include "api/places.h"
+#include "api/request.h"
+#include "base/str.h"
+
+struct stop_wait {
+    char *key, *server; /* of the one to be shown in the answer; NULL: all */
+    struct strv ids;    /* the lives that must end */
+    size_t stopped;     /* how many were asked to */
+};
+
+static void stop_wait_free(void *state)
+{
+    struct stop_wait *w = state;
+    strv_finish(&w->ids);
+    free(w->key);
+    free(w->server);
+    free(w);
+}
+
+static bool is_down(const struct daemon *d)
+{
+    return d->state == DAEMON_DOWN || d->state == DAEMON_FAILED;
+}
+
+/* A new life under another id is no reason to wait on: somebody wanted it. */
+static bool are_ended(struct pool *pool, const struct strv *ids)
+{
+    for (size_t i = 0; i < ids->count; i++) {
+        const struct daemon *d = pool_daemon_by_id(pool, ids->items[i]);
+        if (d && !is_down(d))
+            return false;
+    }
+    return true;
+}
+
+static void step(struct request *r, bool is_late)
+{
+    (void)is_late;
+    struct stop_wait *w = r->state;
+    struct pool *pool = r->api->pool;
+    if (!are_ended(pool, &w->ids))
+        return;
+    if (!w->key) {
+        request_answer(r, 200, json_pack("{s:I}", "stopped", (json_int_t)w->stopped));
+        return;
+    }
+    const struct daemon *d = place_daemon_find(pool, w->key, w->server);
+    struct err err = {0};
+    if (d) {
+        request_answer(r, 200, view_daemon(r->api, d));
+    } else {
+        err_set(&err, ERR_CONFLICT, 0, "the project was forgotten while its daemon stopped");
+        request_refuse(r, &err, NULL);
+    }
+}
+
+static void stop(struct daemon *d, enum reason why, bool now, struct stop_wait *w)
+{
+    if (is_down(d)) {
+        daemon_stop(d, why, now); /* a failure is forgiven, nothing else happens */
+        return;
+    }
+    daemon_stop(d, why, now);
+    w->stopped++;
+    if (d->id[0] && !is_down(d))
+        strv_add(&w->ids, d->id);
+}
+
+static void wait_for_end(struct request *r, struct stop_wait *w)
+{
+    request_keep(r, w, stop_wait_free);
+    step(r, false);
+    if (!r->is_answered)
+        request_wait(r, -1, step); /* the pool ends every stop: TERM, grace, KILL */
+}
+
+static void stop_one(struct request *r, struct daemon *d, enum reason why, bool now)
+{
+    struct stop_wait *w = xcalloc(1, sizeof *w);
+    w->key = xstrdup(d->project->key);
+    w->server = xstrdup(d->server);
+    stop(d, why, now, w);
+    wait_for_end(r, w);
+}
+
+void on_daemon_stop(struct request *r)
+{
+    struct daemon *d = place_daemon_in_path(r, false);
+    if (d)
+        stop_one(r, d, REASON_ASKED, request_bool(r, "now", false));
+}
+
+/* Why somebody needs it now, or NULL. */
+static const char *is_needed_why(const struct daemon *d)
+{
+    if (d->is_pinned)
+        return "it is pinned (poolctl unpin)";
+    if (d->state == DAEMON_STARTING)
+        return "it is starting";
+    if (d->state == DAEMON_BUSY || d->in_flight)
+        return "calls are running";
+    return NULL;
+}
+
+void on_daemon_evict(struct request *r)
+{
+    struct daemon *d = place_daemon_in_path(r, false);
+    if (!d)
+        return;
+    const char *why = is_needed_why(d);
+    if (!why) {
+        stop_one(r, d, REASON_EVICTED, false);
+        return;
+    }
+    struct err err = {0};
+    err_set(&err, ERR_CONFLICT, 0, "the daemon is not evicted: %s", why);
+    request_refuse(r, &err, json_pack("{s:o}", "daemon", view_daemon(r->api, d)));
+}
+
+struct all_walk {
+    struct stop_wait *w;
+    bool now;
+};
+
+static void stop_each(void *arg, struct daemon *d)
+{
+    struct all_walk *walk = arg;
+    stop(d, REASON_ASKED, walk->now, walk->w);
+}
+
+void on_stop_all(struct request *r)
+{
+    struct stop_wait *w = xcalloc(1, sizeof *w);
+    pool_daemons_each(r->api->pool, stop_each,
+                      &(struct all_walk){w, request_bool(r, "now", false)});
+    wait_for_end(r, w);
+}

@@ -1,0 +1,17 @@
+/* api/places.h - from a request's parameters (path or project key, server) to projects and slots.
+ * On failure the request has been refused and the result is NULL. */
+#pragma once
+#include "pool/pool.h"
+
+struct request;
+
+/* The project named by "project" or "path" (exactly one). does_make: a path without project above
+ * it becomes one; else it only is made known if it has one. */
+struct project *place_project(struct request *r, bool does_make);
+/* The project of {key} in the path. */
+struct project *place_project_in_path(struct request *r);
+/* The slot of {key}/{server} in the path that exists already, or, with does_make, the one of a
+ * configured server. */
+struct daemon *place_daemon_in_path(struct request *r, bool does_make);
+/* The existing slot, or NULL (nothing is refused). */
+struct daemon *place_daemon_find(struct pool *pool, const char *key, const char *server);
