@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""A small MCP server for provoking faults; the main paths are tested with real Serena and real SDKs.
+
+Speaks Streamable HTTP (answers as SSE, or JSON with --json) or HTTP+SSE (--transport sse). Tools: echo,
+whoami (project, pid), slow (seconds, with progress), big (bytes), crash (the process ends itself), env.
+"""
+import argparse
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlparse
+
+args = None
+sessions = {}  # id -> queue of messages for its stream
+calls = []
+
+TOOLS = [{"name": n, "description": n, "inputSchema": {"type": "object"}}
+         for n in ("echo", "whoami", "slow", "big", "crash", "env", "calls", "notify", "forget")]
+
+
+def text(value, is_error=False):
+    return {"content": [{"type": "text", "text": value}], "isError": is_error}
+
+
+def call_tool(name, arguments, progress, session):
+    calls.append(name)
+    if name == "echo":
+        return text(arguments.get("text", ""))
+    if name == "whoami":
+        return text(json.dumps({"project": args.project, "pid": os.getpid(), "cwd": os.getcwd()}))
+    if name == "slow":
+        steps = int(arguments.get("steps", 1))
+        for i in range(steps):
+            stop.wait(float(arguments.get("seconds", 1)) / steps)
+            progress(i + 1, steps)
+        return text("done")
+    if name == "big":
+        return text("x" * int(arguments["bytes"]))
+    if name == "crash":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "env":
+        return text(json.dumps(dict(os.environ)))
+    if name == "calls":
+        return text(json.dumps(calls))
+    if name == "notify":
+        sessions[session].put({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+        return text("sent")
+    if name == "forget":
+        sessions.clear()
+        return text("forgotten")
+    if name == "warm":
+        return text(args.warm_text, args.warm_text.startswith("Error"))
+    raise KeyError(name)
+
+
+def answer(message, progress, session):
+    """The response to a request, or None for anything else."""
+    if "id" not in message or "method" not in message:
+        return None
+    method, params = message["method"], message.get("params", {})
+    reply = {"jsonrpc": "2.0", "id": message["id"]}
+    if method == "initialize":
+        if args.handshake_error:
+            reply["error"] = {"code": -32603, "message": args.handshake_error}
+            return reply
+        reply["result"] = {"protocolVersion": params.get("protocolVersion", "2025-06-18"),
+                           "capabilities": {"tools": {"listChanged": True}},
+                           "serverInfo": {"name": "fake", "version": "1"}, "instructions": "fake"}
+    elif method == "tools/list":
+        reply["result"] = {"tools": TOOLS}
+    elif method == "ping":
+        reply["result"] = {}
+    elif method == "tools/call":
+        try:
+            reply["result"] = call_tool(params["name"], params.get("arguments", {}), progress, session)
+        except KeyError as missing:
+            reply["error"] = {"code": -32602, "message": f"unknown tool {missing}"}
+    else:
+        reply["error"] = {"code": -32601, "message": "no such method"}
+    return reply
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 600
+
+    def log_message(self, *_):
+        pass
+
+    def body(self):
+        return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"null")
+
+    def send(self, status, value=None, headers=()):
+        data = b"" if value is None else json.dumps(value).encode()
+        self.send_response(status)
+        for name, content in headers:
+            self.send_header(name, content)
+        if data:
+            self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def chunk(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def event(self, message, name="message"):
+        data = message if isinstance(message, str) else json.dumps(message)
+        self.chunk(f"event: {name}\r\ndata: {data}\r\n\r\n".encode())
+
+    def start_stream(self, headers=()):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        for name, content in headers:
+            self.send_header(name, content)
+        self.end_headers()
+        self.wfile.flush()
+
+    def progress_of(self, message, send):
+        token = message.get("params", {}).get("_meta", {}).get("progressToken")
+
+        def progress(value, total):
+            if token is not None:
+                send({"jsonrpc": "2.0", "method": "notifications/progress",
+                      "params": {"progressToken": token, "progress": value, "total": total}})
+        return progress
+
+    def drain(self, q):
+        """Send what is queued for a stream until its client or the server is gone."""
+        while not stop.is_set():
+            try:
+                self.event(q.get(timeout=0.5))
+            except queue.Empty:
+                continue
+            except OSError:
+                return
+
+    def do_POST(self):
+        url = urlparse(self.path)
+        message = self.body()
+        if args.transport == "sse":
+            return self.sse_message(url, message)
+        session = self.headers.get("Mcp-Session-Id")
+        headers = []
+        if message.get("method") == "initialize":
+            session = uuid.uuid4().hex
+            sessions[session] = queue.Queue()
+            headers = [("Mcp-Session-Id", session)]
+        elif session not in sessions:
+            return self.send(args.lost_status, {"jsonrpc": "2.0", "id": None, "error": {
+                "code": -32600, "message": "Session not found"}})
+        if "id" not in message or "method" not in message:
+            return self.send(202)
+        if args.json:
+            return self.send(200, answer(message, lambda *_: None, session), headers)
+        self.start_stream(headers)
+        self.event(answer(message, self.progress_of(message, self.event), session))
+        self.chunk(b"")
+
+    def sse_message(self, url, message):
+        session = parse_qs(url.query).get("session_id", [""])[0]
+        if session not in sessions:
+            return self.send(404, "Could not find session")
+        self.send(202)
+
+        def work():
+            reply = answer(message, self.progress_of(message, sessions[session].put), session)
+            if reply:
+                sessions[session].put(reply)
+        threading.Thread(target=work, daemon=True).start()
+
+    def do_GET(self):
+        if args.transport == "sse":
+            session = uuid.uuid4().hex
+            sessions[session] = queue.Queue()
+            self.start_stream()
+            self.event(f"/messages/?session_id={session}", "endpoint")
+            return self.drain(sessions[session])
+        session = self.headers.get("Mcp-Session-Id")
+        if session not in sessions:
+            return self.send(404, "no session")
+        self.start_stream()
+        self.drain(sessions[session])
+
+    def do_DELETE(self):
+        sessions.pop(self.headers.get("Mcp-Session-Id"), None)
+        self.send(200)
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+
+def main():
+    global args
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--project", default="")
+    parser.add_argument("--transport", default="http")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--start-delay", type=float, default=0)
+    parser.add_argument("--exit-code", type=int)
+    parser.add_argument("--never-listen", action="store_true")
+    parser.add_argument("--handshake-error")
+    parser.add_argument("--lost-status", type=int, default=404)
+    parser.add_argument("--ignore-term", action="store_true")
+    parser.add_argument("--print-megabytes", type=int, default=0)
+    parser.add_argument("--fork-away", action="store_true")
+    parser.add_argument("--warm-text", default="warm")
+    args = parser.parse_args()
+    print("fake server starts", flush=True)
+    for _ in range(args.print_megabytes):
+        sys.stdout.write(("y" * 1023 + "\n") * 1024)
+    sys.stdout.flush()
+    if args.exit_code is not None:
+        print("fake server gives up: no reason given", file=sys.stderr, flush=True)
+        sys.exit(args.exit_code)
+    if args.ignore_term:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if args.fork_away and os.fork():
+        sys.exit(0)
+    stop.wait(args.start_delay)
+    if args.never_listen:
+        stop.wait()
+    Server(("127.0.0.1", args.port), Handler).serve_forever()
+
+
+stop = threading.Event()
+if __name__ == "__main__":
+    main()
