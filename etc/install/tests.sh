@@ -15,7 +15,7 @@ find_node() {
 
 install_test_venv() {
     local stamp
-    stamp="$(checksum "$install_dir"/tests-requirements.txt "$install_dir"/tests-constraints.txt)"
+    stamp="$(checksum "$install_dir"/tests-{requirements,constraints}.txt)"
     stamped "$tests_dir/venv" "$stamp" && return 0
     say "tests: pytest and the Python SDK into $tests_dir/venv"
     mkdir -p "$tests_dir"
@@ -28,7 +28,7 @@ install_test_venv() {
 
 install_test_node() {
     local stamp dir="$tests_dir/node" npm
-    stamp="$(checksum "$install_dir/tests-node/package-lock.json")"
+    stamp="$(checksum "$install_dir/tests-node/package-lock.json" "$install_dir/tests.sh")"
     stamped "$dir" "$stamp" && return 0
     say "tests: the TypeScript SDK and Claude Code into $dir"
     npm="$(dirname "$(serena_node)")/../lib/node_modules/npm/bin/npm-cli.js"
@@ -37,6 +37,10 @@ install_test_node() {
     (cd "$dir" && quietly "$tests_dir/npm.log" env PATH="$(dirname "$(serena_node)"):$PATH" \
         "$(serena_node)" "$npm" ci --no-audit --no-fund --ignore-scripts) ||
         die "installing the test tools by npm failed"
+    # Its install script only puts the native binary in place; npm may be told to run no scripts.
+    (cd "$dir" && quietly "$tests_dir/claude.log" "$(serena_node)" \
+        node_modules/@anthropic-ai/claude-code/install.cjs) ||
+        die "Claude Code's own install script failed"
     printf '%s' "$stamp" >"$dir/.stamp"
 }
 
