@@ -230,6 +230,15 @@ static void conclude_unknown(struct peer_search *s, const struct peer_process *p
     s->found.cwd[0] = '\0';
 }
 
+/* Start times are ticks of 10 ms, in which a parent and its child may both begin. */
+static bool is_elder(const struct peer_process *p, const struct peer_process *than)
+{
+    struct peer_stat st;
+    if (p->start_time != than->start_time)
+        return p->start_time < than->start_time;
+    return peer_stat_of(than->pid, &st) && st.parent == p->pid;
+}
+
 /* A process holds the socket: the first one, or one more that must agree. */
 static void owner_found(struct peer_search *s, pid_t pid, int fd)
 {
@@ -248,7 +257,7 @@ static void owner_found(struct peer_search *s, pid_t pid, int fd)
         return;
     }
     remember(&(struct owner){s->id.inode, pid, p.start_time, fd});
-    if (is_first || p.start_time < s->found.start_time)
+    if (is_first || is_elder(&p, &s->found))
         s->found = p;
     add_kin(s, pid);
 }
