@@ -4,6 +4,8 @@
 
 #include "mcp/json_scan.h"
 
+#include <string.h>
+
 /* Members that decide something. Each may occur once: two readers could differ about the second. */
 enum member {
     M_OTHER = 0,
@@ -22,26 +24,34 @@ enum member {
 
 struct member_name {
     const char *text;
+    size_t n;
     enum member member;
 };
 
+#define NAME(text, member) {text, sizeof text - 1, member}
+#define NAMES_END {NULL, 0, M_OTHER}
+
 static const struct member_name message_names[] = {
-    {"jsonrpc", M_JSONRPC}, {"id", M_ID},         {"method", M_METHOD}, {"params", M_PARAMS},
-    {"result", M_RESULT},   {"error", M_ERROR},   {NULL, M_OTHER},
+    NAME("jsonrpc", M_JSONRPC), NAME("id", M_ID),         NAME("method", M_METHOD),
+    NAME("params", M_PARAMS),   NAME("result", M_RESULT), NAME("error", M_ERROR),
+    NAMES_END,
 };
 static const struct member_name params_names[] = {
-    {"_meta", M_META}, {"name", M_NAME}, {"protocolVersion", M_PROTOCOL}, {NULL, M_OTHER},
+    NAME("_meta", M_META), NAME("name", M_NAME), NAME("protocolVersion", M_PROTOCOL), NAMES_END,
 };
 static const struct member_name meta_names[] = {
-    {"progressToken", M_TOKEN},
-    {"io.modelcontextprotocol/protocolVersion", M_MODERN},
-    {NULL, M_OTHER},
+    NAME("progressToken", M_TOKEN),
+    NAME("io.modelcontextprotocol/protocolVersion", M_MODERN),
+    NAMES_END,
 };
 
 static enum member member_of(const struct member_name *names, struct span key)
 {
-    while (names->text && !json_text_is(key, names->text))
-        names++;
+    bool has_escape = key.n && memchr(key.p, '\\', key.n);
+    for (; names->text; names++)
+        if (has_escape ? json_text_is(key, names->text)
+                       : key.n == names->n && memcmp(key.p, names->text, key.n) == 0)
+            break;
     return names->member;
 }
 
