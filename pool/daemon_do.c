@@ -480,6 +480,12 @@ void slot_do_failed(struct slot *s, const struct slot_event *event)
         free(detail);
         return;
     }
+    if (run->exit_code < 0 && run->exit_signal == 0) {
+        char *detail = xasprintf("its keeper could not be started: %s", run->tail);
+        fail(s, REASON_EXEC_FAILED, detail);
+        free(detail);
+        return;
+    }
     if (d->port && !net_port_is_free(d->port) && retry_port(s))
         return;
     describe_end(run, end, sizeof end);
