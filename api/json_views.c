@@ -25,8 +25,11 @@ json_t *view_number(int64_t value)
 /* Length of the UTF-8 character at s, 0 if it is none. */
 static size_t utf8_length(const unsigned char *s)
 {
-    size_t n = *s < 0x80 ? 1 : *s >= 0xc2 && *s < 0xe0 ? 2 : *s >= 0xe0 && *s < 0xf0 ? 3
-               : *s >= 0xf0 && *s < 0xf5 ? 4 : 0;
+    size_t n = *s < 0x80                 ? 1
+               : *s >= 0xc2 && *s < 0xe0 ? 2
+               : *s >= 0xe0 && *s < 0xf0 ? 3
+               : *s >= 0xf0 && *s < 0xf5 ? 4
+                                         : 0;
     for (size_t i = 1; i < n; i++)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
@@ -120,10 +123,10 @@ static void put_use(json_t *view, const struct daemon *d)
     put(view, "inFlight", json_integer(d->in_flight));
     put(view, "memoryBytes", view_number(d->memory_bytes));
     put(view, "cpuMs", view_number(d->cpu_ms));
-    put(view, "idleMs", is_idle ? json_integer(now_ms - (d->last_use_ms > d->state_since_ms
-                                                             ? d->last_use_ms
-                                                             : d->state_since_ms))
-                                : json_null());
+    put(view, "idleMs",
+        is_idle ? json_integer(now_ms - (d->last_use_ms > d->state_since_ms ? d->last_use_ms
+                                                                            : d->state_since_ms))
+                : json_null());
     put(view, "evictInMs", view_number(evict_ms));
     put(view, "evictWhy", evict_ms < 0 ? view_text(why) : json_null());
 }
@@ -136,8 +139,8 @@ static void put_past(json_t *view, const struct daemon *d)
     put(view, "reason", view_text(reason_word(d->reason)));
     put(view, "detail", view_text(d->detail));
     put(view, "tail", view_text(d->tail));
-    put(view, "retryInMs", d->state == DAEMON_FAILED ? json_integer(retry_ms > 0 ? retry_ms : 0)
-                                                     : json_null());
+    put(view, "retryInMs",
+        d->state == DAEMON_FAILED ? json_integer(retry_ms > 0 ? retry_ms : 0) : json_null());
     put(view, "step", step_of(d));
     put(view, "steps", steps_of(d));
     put(view, "starts", json_integer(d->starts));
@@ -180,14 +183,14 @@ static void client_add(void *arg, const struct api_session *s)
     struct clients_walk *walk = arg;
     if (!str_equal(s->project_key, walk->d->project->key) || !str_equal(s->server, walk->d->server))
         return;
-    json_array_append_new(
-        walk->into,
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:b}", "client",
-                  view_text(s->client), "transport", view_text(s->transport), "pid",
-                  positive(s->pid), "cwd", view_text(s->cwd), "program", view_text(s->program),
-                  "route", view_text(s->route), "inFlight", s->in_flight, "oldestCallMs",
-                  view_number(s->oldest_call_ms), "lastUseAt", view_time(s->last_use_unix_ms),
-                  "hasStream", s->has_stream));
+    json_array_append_new(walk->into,
+                          json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:b}", "client",
+                                    view_text(s->client), "transport", view_text(s->transport),
+                                    "pid", positive(s->pid), "cwd", view_text(s->cwd), "program",
+                                    view_text(s->program), "route", view_text(s->route), "inFlight",
+                                    s->in_flight, "oldestCallMs", view_number(s->oldest_call_ms),
+                                    "lastUseAt", view_time(s->last_use_unix_ms), "hasStream",
+                                    s->has_stream));
 }
 
 static void exit_add(void *arg, const struct history_row *row)

@@ -12,7 +12,7 @@
 
 struct log_tail {
     char *path;
-    int fd;       /* the file being read, -1 none yet */
+    int fd; /* the file being read, -1 none yet */
     off_t offset;
 };
 

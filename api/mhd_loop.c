@@ -68,8 +68,8 @@ static void fds_watch(struct mhd_loop *m)
         m->each = xrealloc(m->each, m->each_room * sizeof *m->each); /* none is active here */
     }
     for (int fd = 0; fd <= highest; fd++) {
-        int events = (FD_ISSET(fd, &readable) ? EV_READ : 0) |
-                     (FD_ISSET(fd, &writable) ? EV_WRITE : 0);
+        int events =
+            (FD_ISSET(fd, &readable) ? EV_READ : 0) | (FD_ISSET(fd, &writable) ? EV_WRITE : 0);
         if (!events)
             continue;
         ev_io *w = &m->each[m->each_count++];

@@ -1,5 +1,5 @@
-/* api/on_ensure.c - what waits for a start: ensure, restart. With `Accept: application/x-ndjson` the
- * steps are told as they are reached. */
+/* api/on_ensure.c - what waits for a start: ensure, restart. With `Accept: application/x-ndjson`
+ * the steps are told as they are reached. */
 #include "api/handlers.h"
 #include "api/json_views.h"
 #include "api/places.h"
@@ -14,9 +14,9 @@ struct start_wait {
     char *key, *server; /* not the slot: a forgotten project takes it away */
     int64_t wait_ms;
     bool is_warm_wanted;
-    bool has_warmup;     /* the server has a warm-up call to wait for */
+    bool has_warmup; /* the server has a warm-up call to wait for */
     bool is_warm_asked;
-    bool was_ready;      /* at the beginning: no steps to tell */
+    bool was_ready; /* at the beginning: no steps to tell */
     int64_t told[STEP_COUNT];
 };
 
@@ -57,9 +57,9 @@ static void refuse_failed(struct request *r, const struct daemon *d)
 {
     struct err err = {0};
     err_set(&err, ERR_START_FAILED, 0, "%s", d->detail ? d->detail : reason_word(d->reason));
-    request_refuse(r, &err,
-                   json_pack("{s:o, s:o}", "tail", view_text(d->tail), "daemon",
-                             view_daemon(r->api, d)));
+    request_refuse(
+        r, &err,
+        json_pack("{s:o, s:o}", "tail", view_text(d->tail), "daemon", view_daemon(r->api, d)));
 }
 
 static void refuse_late(struct request *r, const struct daemon *d, const struct start_wait *w)

@@ -6,8 +6,8 @@
 #include "base/str.h"
 
 /* How often a followed file is looked at. A timer and not inotify: it is the same on every system
- * and file system, sees rotations by the same look, and costs two system calls, five times a second,
- * only while somebody follows. */
+ * and file system, sees rotations by the same look, and costs two system calls, five times a
+ * second, only while somebody follows. */
 #define LOOK_MS 200
 #define LINES_DEFAULT 100
 
@@ -47,15 +47,15 @@ void on_logs(struct request *r)
     struct daemon *d = name ? place_daemon_find(r->api->pool, project->key, name) : NULL;
     if (!d) {
         if (server || !name)
-            err_set(&err, ERR_NOT_FOUND, 0, "the server \"%.100s\" has never been started for %.200s",
-                    name ? name : "", project->root);
+            err_set(&err, ERR_NOT_FOUND, 0,
+                    "the server \"%.100s\" has never been started for %.200s", name ? name : "",
+                    project->root);
         else if (!config_find(pool_config(r->api->pool), name, &err) && !err.code)
             err_set(&err, ERR_NO_SERVER, 0, "no server \"%.100s\" is configured", name);
         request_refuse(r, &err, NULL);
         return;
     }
-    request_keep(r,
-                 log_tail_open(daemon_log_path(d), request_int(r, "lines", LINES_DEFAULT)),
+    request_keep(r, log_tail_open(daemon_log_path(d), request_int(r, "lines", LINES_DEFAULT)),
                  tail_free);
     request_stream(r, "text/plain; charset=utf-8", does_follow ? pull_following : pull_once);
     if (does_follow)

@@ -37,7 +37,8 @@ static bool find(struct request *r, char **root, char key[PROJECT_KEY_SIZE], cha
     struct pool *pool = r->api->pool;
     const char *path = request_text(r, "path"), *named = request_text(r, "project");
     if (!path == !named)
-        return err_set(err, ERR_BAD_REQUEST, 0, "give \"path\" or \"project\" (a key), and not both");
+        return err_set(err, ERR_BAD_REQUEST, 0,
+                       "give \"path\" or \"project\" (a key), and not both");
     if (named) {
         const struct project *project = pool_project_by_key(pool, named);
         if (!project)
@@ -88,7 +89,8 @@ void on_endpoint(struct request *r)
 
 static void say(json_t *steps, const char *rule, const char *result)
 {
-    json_array_append_new(steps, json_pack("{s:s, s:o}", "rule", rule, "result", view_text(result)));
+    json_array_append_new(steps,
+                          json_pack("{s:s, s:o}", "rule", rule, "result", view_text(result)));
 }
 
 /* The directory that decides: "path", or that of the process "pid". New, or NULL with err. */
@@ -126,7 +128,7 @@ static char *place_of(struct request *r, json_t *steps, struct err *err)
 /* A variable whose value is nobody's business on a screen that is shared. */
 static bool is_secret(const char *entry)
 {
-    static const char *const words[] = {"TOKEN", "SECRET", "PASSW", "CREDENTIAL", "API_KEY",
+    static const char *const words[] = {"TOKEN",  "SECRET",  "PASSW",      "CREDENTIAL", "API_KEY",
                                         "APIKEY", "PRIVATE", "ACCESS_KEY", "AUTH"};
     char name[128];
     size_t n = 0;
@@ -159,8 +161,8 @@ static json_t *texts_view(const struct strv *texts)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < texts->count; i++)
-        json_array_append_new(list, texts->items[i][0] ? view_text(texts->items[i])
-                                                       : json_string(""));
+        json_array_append_new(list,
+                              texts->items[i][0] ? view_text(texts->items[i]) : json_string(""));
     return list;
 }
 
@@ -185,12 +187,12 @@ static json_t *why_view(struct request *r, struct daemon *d, const char *how, js
     struct api *a = r->api;
     char *url = a->host.front_url(a->host.arg, d->project, d->server);
     const char *marker = str_starts(how, "marker:") ? how + strlen("marker:") : NULL;
-    json_t *view = json_pack(
-        "{s:s, s:o, s:s, s:s, s:o, s:b, s:s, s:s, s:o, s:O}", "rule",
-        request_text(r, "path") ? "path" : "cwd", "project", view_text(d->project->root),
-        "projectKey", d->project->key, "how", how, "marker", view_text(marker), "trusted",
-        d->project->is_trusted, "server", d->server, "state", daemon_state_word(d->state), "url",
-        view_text(url), "steps", steps);
+    json_t *view =
+        json_pack("{s:s, s:o, s:s, s:s, s:o, s:b, s:s, s:s, s:o, s:O}", "rule",
+                  request_text(r, "path") ? "path" : "cwd", "project", view_text(d->project->root),
+                  "projectKey", d->project->key, "how", how, "marker", view_text(marker), "trusted",
+                  d->project->is_trusted, "server", d->server, "state", daemon_state_word(d->state),
+                  "url", view_text(url), "steps", steps);
     put_start(view, d, request_bool(r, "showSecrets", false));
     free(url);
     return view;

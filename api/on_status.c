@@ -113,8 +113,8 @@ void on_reload(struct request *r)
         return;
     }
     const struct config *c = pool_config(r->api->pool);
-    request_answer(r, 200, json_pack("{s:o, s:o}", "file", view_text(c->file), "warnings",
-                                     warnings_view(c)));
+    request_answer(
+        r, 200, json_pack("{s:o, s:o}", "file", view_text(c->file), "warnings", warnings_view(c)));
 }
 
 /* --- health --- */
@@ -156,15 +156,15 @@ void on_health(struct request *r)
         json_object_set_new(daemons, daemon_state_word((enum daemon_state)i),
                             json_integer(walk.states[i]));
     bool is_readable = registry_history(a->registry, NULL, 1, ignore_row, NULL, &err);
-    request_answer(
-        r, 200,
-        json_pack("{s:s, s:i, s:I, s:b, s:o, s:I, s:s, s:o, s:I}", "status",
-                  is_readable ? "ok" : "degraded", "pid", (int)getpid(), "uptimeMs",
-                  (json_int_t)(clock_unix_ms() - a->host.started_unix_ms), "synced",
-                  pool_is_synced(a->pool), "daemons", daemons, "sessions",
-                  (json_int_t)walk.sessions, "registry", is_readable ? "ok" : "failed",
-                  "registryProblem", is_readable ? json_null() : view_text(err_text(&err)),
-                  "orphans", (json_int_t)walk.orphans));
+    request_answer(r, 200,
+                   json_pack("{s:s, s:i, s:I, s:b, s:o, s:I, s:s, s:o, s:I}", "status",
+                             is_readable ? "ok" : "degraded", "pid", (int)getpid(), "uptimeMs",
+                             (json_int_t)(clock_unix_ms() - a->host.started_unix_ms), "synced",
+                             pool_is_synced(a->pool), "daemons", daemons, "sessions",
+                             (json_int_t)walk.sessions, "registry", is_readable ? "ok" : "failed",
+                             "registryProblem",
+                             is_readable ? json_null() : view_text(err_text(&err)), "orphans",
+                             (json_int_t)walk.orphans));
 }
 
 /* --- version, shutdown --- */
@@ -172,13 +172,12 @@ void on_health(struct request *r)
 void on_version(struct request *r)
 {
     const struct api_host *host = &r->api->host;
-    request_answer(r, 200,
-                   json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "version", POOLD_VERSION,
-                             "api", "v1", "pid", (int)getpid(), "startedAt",
-                             view_time(host->started_unix_ms), "configFile",
-                             view_text(host->config_file), "stateDir", view_text(host->state_dir),
-                             "runDir", view_text(host->run_dir), "listen",
-                             view_text(host->listen)));
+    request_answer(
+        r, 200,
+        json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "version", POOLD_VERSION, "api", "v1",
+                  "pid", (int)getpid(), "startedAt", view_time(host->started_unix_ms), "configFile",
+                  view_text(host->config_file), "stateDir", view_text(host->state_dir), "runDir",
+                  view_text(host->run_dir), "listen", view_text(host->listen)));
 }
 
 void on_shutdown(struct request *r)

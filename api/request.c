@@ -220,8 +220,8 @@ void request_keep(struct request *r, void *state, void (*state_free)(void *state
 
 /* --- life --- */
 
-struct request *request_new(struct api *api, struct MHD_Connection *connection,
-                            const char *method, const char *path)
+struct request *request_new(struct api *api, struct MHD_Connection *connection, const char *method,
+                            const char *path)
 {
     struct request *r = xcalloc(1, sizeof *r);
     r->api = api;

@@ -32,12 +32,12 @@ struct request {
     char method[8];
     char *path;
     struct buf body;
-    json_t *params;   /* object: variables of the path, query and body, checked by the route */
-    bool is_started;  /* the handler has run */
+    json_t *params;  /* object: variables of the path, query and body, checked by the route */
+    bool is_started; /* the handler has run */
     bool is_too_big;
     bool is_suspended;
-    bool is_gone;     /* the client hung up, or the server ends */
-    int peer_pid;     /* who asks; 0 unknown */
+    bool is_gone; /* the client hung up, or the server ends */
+    int peer_pid; /* who asks; 0 unknown */
     unsigned peer_uid;
     bool is_shutdown, does_keep_daemons; /* what host.shutdown is told when the answer is out */
 
@@ -52,10 +52,10 @@ struct request {
 
     /* waiting */
     request_step_fn *step;
-    bool is_ticking;                  /* step is for the timer, not for news of the pool */
+    bool is_ticking; /* step is for the timer, not for news of the pool */
     ev_timer timer;
     ev_io hangup;
-    void *state;                      /* the handler's own */
+    void *state; /* the handler's own */
     void (*state_free)(void *state);
 };
 
@@ -95,8 +95,8 @@ void request_tick(struct request *r, int64_t ms, request_step_fn *step);
 void request_keep(struct request *r, void *state, void (*state_free)(void *state));
 
 /* --- for server.c --- */
-struct request *request_new(struct api *api, struct MHD_Connection *connection,
-                            const char *method, const char *path);
+struct request *request_new(struct api *api, struct MHD_Connection *connection, const char *method,
+                            const char *path);
 void request_free(struct request *r);
 /* Suspend until there is an answer or bytes; watches for a hang-up. */
 void request_suspend(struct request *r);

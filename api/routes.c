@@ -7,25 +7,44 @@
 
 #define P API_PREFIX
 
-#define KEY_IN_PATH {"key", IN_PATH, PARAM_TEXT, true, 1, 80, "project key"}
-#define SERVER_IN_PATH {"server", IN_PATH, PARAM_TEXT, true, 1, 128, "name of the server"}
+#define KEY_IN_PATH                                                                                \
+    {                                                                                              \
+        "key", IN_PATH, PARAM_TEXT, true, 1, 80, "project key"                                     \
+    }
+#define SERVER_IN_PATH                                                                             \
+    {                                                                                              \
+        "server", IN_PATH, PARAM_TEXT, true, 1, 128, "name of the server"                          \
+    }
 #define SLOT_IN_PATH KEY_IN_PATH, SERVER_IN_PATH
-#define PATH_IN(place)                                                                           \
-    {"path", place, PARAM_TEXT, false, 1, 4096, "absolute path in or of the project"}
-#define PROJECT_IN(place)                                                                        \
-    {"project", place, PARAM_TEXT, false, 1, 80, "project key, instead of a path"}
-#define SERVER_IN(place)                                                                         \
-    {"server", place, PARAM_TEXT, false, 1, 128, "name of the server; default: defaultServer"}
-#define WAIT                                                                                     \
-    {"waitMs", IN_BODY, PARAM_INT, false, 0, 3600000,                                            \
-     "longest wait for the start; default: startWaitSeconds"}
-#define NOW                                                                                      \
-    {"now", IN_BODY, PARAM_BOOL, false, 0, 0, "do not wait for calls that are running"}
-#define END {0}
-#define PARAMS(...)                                                                              \
-    (const struct param[])                                                                       \
-    {                                                                                            \
-        __VA_ARGS__, END                                                                         \
+#define PATH_IN(place)                                                                             \
+    {                                                                                              \
+        "path", place, PARAM_TEXT, false, 1, 4096, "absolute path in or of the project"            \
+    }
+#define PROJECT_IN(place)                                                                          \
+    {                                                                                              \
+        "project", place, PARAM_TEXT, false, 1, 80, "project key, instead of a path"               \
+    }
+#define SERVER_IN(place)                                                                           \
+    {                                                                                              \
+        "server", place, PARAM_TEXT, false, 1, 128, "name of the server; default: defaultServer"   \
+    }
+#define WAIT                                                                                       \
+    {                                                                                              \
+        "waitMs", IN_BODY, PARAM_INT, false, 0, 3600000,                                           \
+            "longest wait for the start; default: startWaitSeconds"                                \
+    }
+#define NOW                                                                                        \
+    {                                                                                              \
+        "now", IN_BODY, PARAM_BOOL, false, 0, 0, "do not wait for calls that are running"          \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        0                                                                                          \
+    }
+#define PARAMS(...)                                                                                \
+    (const struct param[])                                                                         \
+    {                                                                                              \
+        __VA_ARGS__, END                                                                           \
     }
 #define NO_PARAMS ((const struct param[]){END})
 

@@ -27,7 +27,8 @@ struct route {
     int status;          /* of success */
     const char *answer;  /* what comes back, in words or a named shape */
     const char *summary; /* one sentence */
-    const char *errors;  /* names of ERR_LIST it may answer with beyond bad-request, with blanks between */
+    const char
+        *errors; /* names of ERR_LIST it may answer with beyond bad-request, with blanks between */
     const struct param *params; /* ends with a NULL name */
 };
 
@@ -40,8 +41,8 @@ const struct route *route_rows(size_t *count);
 const struct route *route_find(const char *method, const char *path, json_t *vars,
                                const char **allow, struct err *err);
 /* Check and merge the query (object of texts) and the body (object or NULL) into into, by the
- * route's parameters: names, types, ranges, required ones. Err BAD_REQUEST names the member and what was
- * expected. */
+ * route's parameters: names, types, ranges, required ones. Err BAD_REQUEST names the member and
+ * what was expected. */
 bool route_params(const struct route *route, const json_t *query, const json_t *body, json_t *into,
                   struct err *err) MUST_CHECK;
 /* docs/api.md. */

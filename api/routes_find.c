@@ -34,7 +34,8 @@ static bool path_matches(const char *pattern, const char *path, json_t *vars)
     return *path == '\0';
 }
 
-/* "GET, HEAD" and the like: few combinations, found in a static list so that they can be borrowed. */
+/* "GET, HEAD" and the like: few combinations, found in a static list so that they can be borrowed.
+ */
 static const char *allow_text(bool get, bool post, bool del)
 {
     static const char *const texts[] = {
@@ -159,8 +160,8 @@ static bool merge(const struct route *route, enum param_place place, const json_
             return err_set(err, ERR_BAD_REQUEST, 0, "unknown %s \"%.60s\" (known: %s)",
                            place == IN_BODY ? "member" : "parameter", name, names);
         }
-        json_t *typed = place == IN_BODY ? json_incref(value)
-                                         : value_from_text(p, json_string_value(value));
+        json_t *typed =
+            place == IN_BODY ? json_incref(value) : value_from_text(p, json_string_value(value));
         if (!typed || !value_fits(p, typed)) {
             json_decref(typed);
             return wrong(p, err);

@@ -68,8 +68,8 @@ static bool body_parse(struct request *r, json_t **body, struct err *err)
         return true;
     json_t *value = json_loadb(r->body.data, r->body.len, JSON_REJECT_DUPLICATES, &why);
     if (!value)
-        return err_set(err, ERR_PARSE, 0, "the body is not JSON: %s (line %d, column %d)",
-                       why.text, why.line, why.column);
+        return err_set(err, ERR_PARSE, 0, "the body is not JSON: %s (line %d, column %d)", why.text,
+                       why.line, why.column);
     if (!json_is_object(value)) {
         json_decref(value);
         return err_set(err, ERR_BAD_REQUEST, 0, "the body must be a JSON object");
@@ -164,9 +164,9 @@ static ssize_t on_stream(void *cls, uint64_t position, char *to, size_t room)
 static enum MHD_Result queue(struct request *r)
 {
     struct MHD_Response *response =
-        r->pull ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_stream, r,
-                                                    NULL)
-                : MHD_create_response_from_buffer(strlen(r->text), r->text, MHD_RESPMEM_PERSISTENT);
+        r->pull
+            ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_stream, r, NULL)
+            : MHD_create_response_from_buffer(strlen(r->text), r->text, MHD_RESPMEM_PERSISTENT);
     if (!response)
         return MHD_NO;
     MHD_add_response_header(response, "Content-Type", r->content_type);
@@ -229,7 +229,8 @@ static void on_change(void *arg, struct daemon *d)
 {
     (void)d;
     struct api *a = arg;
-    list_each(node, after, &a->requests) {
+    list_each(node, after, &a->requests)
+    {
         struct request *r = container_of(node, struct request, link);
         if (r->step && !r->is_gone && !r->is_ticking)
             r->step(r, false);
@@ -255,15 +256,11 @@ struct api *api_create(struct ev_loop *loop, int listen_fd, struct pool *pool,
     *a = (struct api){.loop = loop, .pool = pool, .registry = registry, .host = *host};
     list_init(&a->requests);
     a->mhd = MHD_start_daemon(
-        mhd_loop_flags(true), 0, NULL, NULL, on_request, a,
-        MHD_OPTION_EXTERNAL_LOGGER, on_mhd_says, a,
-        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listen_fd,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, a,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_POOL,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_END);
+        mhd_loop_flags(true), 0, NULL, NULL, on_request, a, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_says,
+        a, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listen_fd, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, a, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_POOL, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!a->mhd) {
         close(listen_fd);
         free(a);
@@ -280,7 +277,8 @@ void api_destroy(struct api *a)
     if (!a)
         return;
     a->is_ending = true;
-    list_each(node, after, &a->requests) {
+    list_each(node, after, &a->requests)
+    {
         struct request *r = container_of(node, struct request, link);
         r->is_gone = true;
         r->step = NULL;
