@@ -77,11 +77,11 @@ static json_t *server_json(const struct config_server *s, const struct settings 
     static const char *const transports[] = {
         [CONFIG_HTTP] = "http", [CONFIG_SSE] = "sse", [CONFIG_STDIO] = "stdio"};
     json_t *object = json_object();
+    json_object_set_new(object, "type", json_string(transports[s->transport]));
     if (s->is_remote) {
         json_object_set_new(object, "url", url_json(s->url, show_env));
         return object;
     }
-    json_object_set_new(object, "type", json_string(transports[s->transport]));
     json_object_set_new(object, "command", json_string(s->command));
     json_object_set_new(object, "args", texts_json(&s->args));
     json_object_set_new(object, "env", env_json(&s->env, show_env));

@@ -85,31 +85,73 @@ static const char *near_of(const char *sentence, int *length)
     return found;
 }
 
-/* jansson's sentence, or a better one where it is one of the usual slips. */
+/* A slip that people make, in words that help; false if it is none of them. */
+static bool usual_slip(const json_error_t *e, const char *where, struct err *err)
+{
+    int length;
+    const char *token = near_of(e->text, &length);
+    switch (json_error_code(e)) {
+    case json_error_duplicate_key:
+        err_set(err, ERR_CONFIG, 0, "%s: the key %.*s stands here for the second time", where,
+                length, token);
+        return true;
+    case json_error_premature_end_of_input:
+        err_set(err, ERR_CONFIG, 0, "%s: expected %s, found the end of the file", where,
+                strchr(e->text, ']') ? "a comma or ]" : "a comma or }");
+        return true;
+    case json_error_end_of_input_expected:
+        err_set(err, ERR_CONFIG, 0, "%s: expected nothing more behind the last }, found %.*s",
+                where, length, token);
+        return true;
+    case json_error_invalid_utf8:
+        err_set(err, ERR_CONFIG, 0, "%s: this is not UTF-8 text", where);
+        return true;
+    case json_error_null_character:
+        err_set(err, ERR_CONFIG, 0, "%s: a NUL character (\\u0000) cannot be used here", where);
+        return true;
+    default:
+        break;
+    }
+    if (!length)
+        return false;
+    if (str_starts(e->text, "'}' expected") || str_starts(e->text, "']' expected"))
+        err_set(err, ERR_CONFIG, 0, "%s: expected a comma or %c before %.*s", where, e->text[1],
+                length, token);
+    else if (str_starts(e->text, "string or '}' expected"))
+        err_set(err, ERR_CONFIG, 0, "%s: expected a key in double quotes%s, found %.*s", where,
+                *token == '#' || *token == '/' ? " (comments begin with //)" : "", length,
+                token);
+    else if (str_starts(e->text, "'[' or '{' expected"))
+        err_set(err, ERR_CONFIG, 0, "%s: expected an object { ... }, found %.*s", where, length,
+                token);
+    else if (str_starts(e->text, "':' expected"))
+        err_set(err, ERR_CONFIG, 0, "%s: expected : before %.*s", where, length, token);
+    else if (str_starts(e->text, "unexpected newline"))
+        err_set(err, ERR_CONFIG, 0, "%s: this text has no closing quote: %.*s", where, length,
+                token);
+    else
+        return false;
+    return true;
+}
+
+/* jansson's error, in better words where there are some. */
 static void syntax_error(const char *file, const char *text, size_t n, const json_error_t *e,
                          struct err *err)
 {
-    int length;
     size_t comma, start = 0;
-    const char *token = near_of(e->text, &length);
     size_t at = e->position < 0 ? 0 : (size_t)e->position > n ? n : (size_t)e->position;
+    char *where = xasprintf("%s:%d", file, e->line > 0 ? e->line : 1);
     while (start < n && is_blank(text[start]))
         start++;
-    int line = e->line > 0 ? e->line : 1;
     if (start == n)
         err_set(err, ERR_CONFIG, 0, "%s:1: expected an object { ... }, found an empty file",
                 file);
     else if (comma_is_trailing(text, at, &comma))
         err_set(err, ERR_CONFIG, 0, "%s:%d: the comma before %c is one too many", file,
                 line_at(text, comma), text[at - 1]);
-    else if (json_error_code(e) == json_error_duplicate_key && length)
-        err_set(err, ERR_CONFIG, 0, "%s:%d: the key %.*s stands here for the second time", file,
-                line, length, token);
-    else if (length && (str_starts(e->text, "'}' expected") || str_starts(e->text, "']' expected")))
-        err_set(err, ERR_CONFIG, 0, "%s:%d: expected a comma or %c before %.*s", file, line,
-                e->text[1], length, token);
-    else
-        err_set(err, ERR_CONFIG, 0, "%s:%d: not JSON: %s", file, line, e->text);
+    else if (!usual_slip(e, where, err))
+        err_set(err, ERR_CONFIG, 0, "%s: not JSON: %s", where, e->text);
+    free(where);
 }
 
 json_t *jsonc_parse(const char *file, char *text, size_t n, struct err *err)

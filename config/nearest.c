@@ -35,6 +35,15 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
     return d[n][m];
 }
 
+/* Begins with what was typed, as when the unit was left out. */
+static bool begins_with(const char *name, const char *typed)
+{
+    size_t n = 0;
+    while (typed[n] && same(name[n], typed[n]))
+        n++;
+    return !typed[n] && n >= 4;
+}
+
 const char *nearest_name(const char *typed, const char *const *names, size_t count)
 {
     const char *best = NULL;
@@ -48,6 +57,8 @@ const char *nearest_name(const char *typed, const char *const *names, size_t cou
             best = names[i];
             best_distance = d;
         }
+        if (!best && begins_with(names[i], typed))
+            best = names[i];
     }
     return best;
 }

@@ -36,7 +36,8 @@ static void sentence(const struct reader *in, const struct place *at, const char
     size_t n = steps_of(at, steps);
     bool ok = buf_printf(&b, "%s:%d: ", in->file, jsonc_line(in->text, in->n, steps, n));
     for (size_t i = 0; ok && i < n; i++)
-        ok = steps[i].name ? buf_printf(&b, "%s%.64s", i ? "." : "", steps[i].name)
+        ok = steps[i].name ? buf_printf(&b, "%s%.64s", i ? "." : "",
+                                        *steps[i].name ? steps[i].name : "\"\"")
                            : buf_printf(&b, "[%zu]", steps[i].index);
     if (n)
         ok = ok && buf_add_str(&b, ": ");

@@ -285,6 +285,8 @@ static bool check_whole(const struct reader *in, const struct place *at, const j
         return reader_mistake(in, at, "expected a command (or a url), found neither");
     s->is_remote = s->url != NULL;
     if (s->is_remote) {
+        if (s->transport == CONFIG_STDIO)
+            s->transport = CONFIG_HTTP;
         reader_warn(in, at, "a remote server (url) is not served by poold: clients reach it "
                             "themselves");
         return true;
@@ -295,8 +297,10 @@ static bool check_whole(const struct reader *in, const struct place *at, const j
                               s->transport == CONFIG_HTTP ? "http" : "sse");
     if (json_object_get(entry, "headers"))
         reader_warn(in, at, "headers are of use for a remote server (url) only, ignored");
-    if (s->spares && s->share != CONFIG_SHARE_SESSION)
+    if (s->spares && s->share != CONFIG_SHARE_SESSION) {
         reader_warn(in, at, "spares are of use with \"share\": \"session\" only, ignored");
+        s->spares = 0;
+    }
     return true;
 }
 

@@ -162,7 +162,7 @@ void settings_finish(struct settings *s)
 }
 
 static const struct server_key keys[] = {
-    {"command", "a text", "", "\"uvx\"",
+    {"command", "the name or path of a program", "", "\"uvx\"",
      "The program, looked up in PATH. ${VAR} and ${VAR:-default} are expanded here and in args, "
      "env and cwd.", false},
     {"args", "a list of texts", "none",
