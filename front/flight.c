@@ -12,6 +12,19 @@
 #define BEAT_MS 10000  /* an answer is never silent for longer (the promise is 15 s) */
 #define TRIES_MAX 4    /* hand-overs that came to nothing before the client hears of it */
 
+/* Requests that only read. A tool may do anything. */
+static bool is_safe_method(struct span method)
+{
+    static const char *const methods[] = {
+        "tools/list",     "resources/list", "resources/templates/list", "resources/read",
+        "prompts/list",   "prompts/get",    "completion/complete",      "logging/setLevel",
+        "initialize",     "resources/subscribe"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (span_is(method, methods[i]))
+            return true;
+    return false;
+}
+
 static struct span moved(struct span s, const char *from, const char *to)
 {
     return s.p ? (struct span){to + (s.p - from), s.n} : s;
@@ -31,6 +44,7 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     f->body_n = body.n;
     f->id = moved(peek->id, body.p, f->body);
     f->token = moved(peek->progress_token, body.p, f->body);
+    f->is_safe = is_safe_method(peek->method);
     f->headers = headers_take;
     f->held.cap = CAP_MESSAGE;
     f->born_ms = f->beat_ms = clock_ms();
@@ -114,7 +128,7 @@ void flight_go(struct flight *f)
             fail_with_start(f); /* at once, with the stored reason */
         return;
     }
-    if (f->only_daemon[0] && strcmp(f->only_daemon, d->id) != 0) {
+    if (f->only_daemon[0] && !f->is_safe && strcmp(f->only_daemon, d->id) != 0) {
         flight_end(f); /* the life that may have taken it is gone */
         return;
     }

@@ -49,6 +49,7 @@ struct flight {
     bool is_using;              /* counted by daemon_use_begin */
     bool has_answer;            /* its answer has been given to the client */
     struct upstream *up;        /* its exchange with the daemon */
+    bool is_safe;               /* may be repeated: asking it twice changes nothing */
     char only_daemon[32];       /* may have been taken by this life: never send it to another */
     int tries;
     int64_t born_ms, beat_ms;
