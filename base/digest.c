@@ -6,7 +6,7 @@
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/random.h>
 
 void digest_sha256(const void *bytes, size_t n, uint8_t out[DIGEST_SIZE])
 {

@@ -26,13 +26,22 @@ bool log_level_from(const char *name, enum log_level *out)
     return false;
 }
 
+/* Can the value stand without quotes? A control byte may be a terminal's escape sequence. */
+static bool is_plain(const char *value)
+{
+    for (const char *p = value; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '"' || *p == '=' || *p == '\\')
+            return false;
+    return *value != '\0';
+}
+
 const char *log_quote(const char *value)
 {
     static char slots[8][600];
     static unsigned turn;
     if (!value)
         return "-";
-    if (*value && !strpbrk(value, " \"=\\\n\r\t") && strlen(value) < sizeof slots[0])
+    if (is_plain(value) && strlen(value) < sizeof slots[0])
         return value;
     char *out = slots[turn++ % 8];
     size_t n = 0;

@@ -18,7 +18,8 @@ static int stderr_begin(void **state)
     (void)state;
     log_set_level(LOG_INFO);
     saved_stderr = dup(STDERR_FILENO);
-    return pipe2(pipe_fds, O_NONBLOCK) || dup2(pipe_fds[1], STDERR_FILENO) < 0;
+    return pipe(pipe_fds) || fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) ||
+           dup2(pipe_fds[1], STDERR_FILENO) < 0;
 }
 
 static int stderr_end(void **state)
@@ -71,6 +72,9 @@ static void a_value_cannot_forge_a_line(void **state)
     assert_string_equal(log_quote(NULL), "-");
     assert_string_equal(log_quote("a=b"), "\"a=b\"");
     assert_string_equal(log_quote("a\nlevel=error"), "\"a\\nlevel=error\"");
+    assert_string_equal(log_quote("a\x1b[2J"), "\"a [2J\"");
+    assert_string_equal(log_quote("a\x7f"), "\"a \"");
+    assert_string_equal(log_quote("\xc3\xa4"), "\xc3\xa4");
     assert_string_equal(log_quote("a\"b\\c\td\x7f "), "\"a\\\"b\\\\c d  \"");
 }
 
