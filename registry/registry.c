@@ -84,10 +84,16 @@ static bool pragmas_set(struct registry *r, struct err *err)
 
 enum verdict { SOUND, DAMAGED, FAILED };
 
-/* SQLITE_ERROR on our own SQL: a table or column is not what the version says. */
 static enum verdict verdict_of(int code)
 {
-    return damage_is_code(code) || (code & 0xff) == SQLITE_ERROR ? DAMAGED : FAILED;
+    return damage_is_code(code) ? DAMAGED : FAILED;
+}
+
+/* The same for our own SQL: SQLITE_ERROR there is a table or column that is not what the version
+ * says. */
+static enum verdict verdict_of_sql(int code)
+{
+    return (code & 0xff) == SQLITE_ERROR ? DAMAGED : verdict_of(code);
 }
 
 /* Every page readable, every table as our statements need it? */
@@ -131,9 +137,9 @@ static enum verdict open_writable(struct registry *r, struct err *err)
     if (verdict != SOUND)
         return verdict;
     if (!schema_migrate(r->db, steps, count, &code, err))
-        return verdict_of(code);
+        return verdict_of_sql(code);
     if (!statements_prepare(r, err))
-        return verdict_of(sqlite3_errcode(r->db));
+        return verdict_of_sql(sqlite3_errcode(r->db));
     sqlite3_busy_timeout(r->db, BUSY_RUN_MS);
     set_checkpoint_on_close(r, true);
     return SOUND;
