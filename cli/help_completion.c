@@ -1,0 +1,130 @@
+/* cli/help_completion.c - completions for bash and zsh, from the tables. See help.h. */
+#include "cli/help.h"
+
+#include "cli/cmdline.h"
+#include "cli/commands.h"
+
+#include <string.h>
+
+static void print_words(const struct opt *options, FILE *out)
+{
+    for (const struct opt *o = options; o && o->name; o++)
+        fprintf(out, " --%s", o->name);
+}
+
+/* Options whose value is a file or directory, or something that cannot be completed. */
+static void print_values(const struct opt *options, const char *value, bool is_equal, FILE *out)
+{
+    for (const struct opt *o = options; o && o->name; o++)
+        if (o->value && (strcmp(o->value, value) == 0) == is_equal)
+            fprintf(out, "|--%s", o->name);
+}
+
+void help_print_bash(FILE *out)
+{
+    fputs("# bash completion for poolctl, printed by `poolctl help --bash`\n"
+          "_poolctl() {\n"
+          "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= w\n"
+          "    COMPREPLY=()\n"
+          "    case $before in\n"
+          "    --config) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
+          "    --state-dir|--run-dir) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$word\")); return ;;\n"
+          "    -",
+          out);
+    print_values(cmdline_globals, "HOST:PORT", true, out);
+    for (const struct cmd *const *c = commands; *c; c++)
+        print_values((*c)->options, "", false, out);
+    fputs(") return ;;\n    esac\n    for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+          "        case $w in\n        ",
+          out);
+    for (const struct cmd *const *c = commands; *c; c++)
+        fprintf(out, "%s%s", c == commands ? "" : "|", (*c)->name);
+    fputs(") command=$w; break ;;\n        esac\n    done\n    local options=\"", out);
+    print_words(cmdline_globals, out);
+    fputs("\" commands=\"", out);
+    for (const struct cmd *const *c = commands; *c; c++)
+        fprintf(out, "%s%s", c == commands ? "" : " ", (*c)->name);
+    fputs("\"\n    case $command in\n", out);
+    for (const struct cmd *const *c = commands; *c; c++) {
+        if (!(*c)->options || !(*c)->options->name)
+            continue;
+        fprintf(out, "    %s) options+=\"", (*c)->name);
+        print_words((*c)->options, out);
+        fputs("\" ;;\n", out);
+    }
+    fputs("    esac\n"
+          "    if [[ $word == -* ]]; then\n"
+          "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
+          "    elif [[ -z $command || $command == help ]]; then\n"
+          "        COMPREPLY=($(compgen -W \"$commands\" -- \"$word\"))\n"
+          "    else\n"
+          "        compopt -o filenames\n"
+          "        COMPREPLY=($(compgen -d -- \"$word\"))\n"
+          "    fi\n"
+          "}\n"
+          "complete -F _poolctl poolctl\n",
+          out);
+}
+
+/* Text within '...' and [...] of an _arguments specification. */
+static void zsh_text(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else if (strchr("[]:`\\", *text))
+            fprintf(out, "\\%c", *text);
+        else
+            fputc(*text, out);
+    }
+}
+
+static void zsh_options(const struct opt *options, FILE *out)
+{
+    for (const struct opt *o = options; o && o->name; o++) {
+        fprintf(out, " \\\n        '--%s%s[", o->name, o->value ? "=" : "");
+        zsh_text(out, o->help);
+        fputc(']', out);
+        if (o->value) {
+            bool is_dir = strcmp(o->value, "DIR") == 0, is_file = strcmp(o->value, "FILE") == 0;
+            fprintf(out, ":%s:%s", is_dir || is_file ? "place" : "value",
+                    is_dir ? "_files -/" : is_file ? "_files" : "");
+        }
+        fputc('\'', out);
+    }
+}
+
+void help_print_zsh(FILE *out)
+{
+    fputs("#compdef poolctl\n# zsh completion for poolctl, printed by `poolctl help --zsh`\n"
+          "_poolctl() {\n    local -a commands\n    commands=(\n",
+          out);
+    for (const struct cmd *const *c = commands; *c; c++) {
+        fprintf(out, "        '%s:", (*c)->name);
+        zsh_text(out, (*c)->summary);
+        fputs("'\n", out);
+    }
+    fputs("    )\n    local command=${words[(r)(", out);
+    for (const struct cmd *const *c = commands; *c; c++)
+        fprintf(out, "%s%s", c == commands ? "" : "|", (*c)->name);
+    fputs(")]}\n    local -a options\n    options=(", out);
+    zsh_options(cmdline_globals, out);
+    fputs("\n    )\n    case $command in\n", out);
+    for (const struct cmd *const *c = commands; *c; c++) {
+        if (!(*c)->options || !(*c)->options->name)
+            continue;
+        fprintf(out, "    %s) options+=(", (*c)->name);
+        zsh_options((*c)->options, out);
+        fputs("\n    ) ;;\n", out);
+    }
+    fputs("    esac\n"
+          "    if [[ -z $command || $command == help ]]; then\n"
+          "        _arguments \"${options[@]}\" '1:command:->command' '*:command:->command' && return\n"
+          "        _describe command commands\n"
+          "    else\n"
+          "        _arguments \"${options[@]}\" '1:command:' '*:directory:_files -/'\n"
+          "    fi\n"
+          "}\n"
+          "_poolctl \"$@\"\n",
+          out);
+}

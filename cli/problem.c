@@ -1,0 +1,101 @@
+/* cli/problem.c - see problem.h. */
+#include "cli/problem.h"
+
+#include "cli/field.h"
+#include "cli/say.h"
+
+#include <string.h>
+
+static const struct {
+    enum err_code code;
+    const char *remedy;
+} remedies[] = {
+    {ERR_INTERNAL, "poolctl status   (its log is poold.log in the logs folder of the state directory)"},
+    {ERR_NO_PROJECT, "poolctl ensure DIR   (makes any folder a project; / and home are none)"},
+    {ERR_START_FAILED, "poolctl logs DIR   (what the daemon said); then poolctl ensure --force DIR"},
+    {ERR_START_TIMEOUT, "poolctl status DIR   (the start goes on); or poolctl ensure --timeout SECONDS"},
+    {ERR_DEGRADED, "poolctl logs DIR; then poolctl restart DIR"},
+    {ERR_NOT_RUNNING, "poolctl ensure DIR   (starts poold)"},
+    {ERR_CONFIG, "poolctl config --check   (after the mistake is mended)"},
+    {ERR_ADDRESS, "poolctl --listen 127.0.0.1:0 ensure DIR   (any free port)"},
+    {ERR_NO_SERVER, "poolctl config   (names the servers there are)"},
+    {ERR_NOT_FOUND, "poolctl list   (names what is known)"},
+    {ERR_POOL_FULL, "poolctl list   (who is busy); then poolctl stop DIR"},
+    {ERR_DAEMON_LOST, "poolctl logs DIR; poolctl history DIR"},
+};
+
+const char *problem_remedy(enum err_code code)
+{
+    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
+        if (remedies[i].code == code)
+            return remedies[i].remedy;
+    return NULL;
+}
+
+static const char *remedy_of(const struct cli *cli, const struct err *err)
+{
+    const char *own = field_text(cli->problem, "remedy");
+    return *own ? own : cli->remedy ? cli->remedy : problem_remedy(err->code);
+}
+
+static void print_json(const struct cli *cli, const struct err *err)
+{
+    const struct err_row *row = err_row(err->code);
+    json_t *problem = cli->problem ? json_copy(cli->problem) : json_object();
+    if (!cli->problem) {
+        char *type = xasprintf("urn:poold:error:%s", row->name), *text = say_clean(err_text(err));
+        json_object_set_new(problem, "type", json_string(type));
+        json_object_set_new(problem, "title", json_string(row->meaning));
+        json_object_set_new(problem, "status", json_integer(row->http));
+        json_object_set_new(problem, "detail", json_string(text));
+        json_object_set_new(problem, "code", json_string(row->name));
+        free(type);
+        free(text);
+    }
+    const char *remedy = remedy_of(cli, err);
+    if (remedy && !json_object_get(problem, "remedy"))
+        json_object_set_new(problem, "remedy", json_string(remedy));
+    json_dumpf(problem, stderr, JSON_COMPACT);
+    fputc('\n', stderr);
+    json_decref(problem);
+}
+
+/* The last lines of a daemon, each behind a bar. */
+static void print_tail(const char *tail)
+{
+    while (*tail) {
+        size_t n = strcspn(tail, "\n");
+        char *line = xstrndup(tail, n), *clean = say_clean(line);
+        fprintf(stderr, "  | %s\n", clean);
+        free(line);
+        free(clean);
+        tail += n + (tail[n] == '\n');
+    }
+}
+
+static void print_text(const struct cli *cli, const struct err *err)
+{
+    const char *whole = field_text(cli->problem, "detail"), *remedy = remedy_of(cli, err);
+    char *text = say_clean(*whole ? whole : err_text(err));
+    say_coloured(stderr, err->code == ERR_DEGRADED ? YELLOW : RED, "poolctl: ");
+    fprintf(stderr, "%s\n", text);
+    free(text);
+    print_tail(field_text(cli->problem, "tail"));
+    if (remedy)
+        fprintf(stderr, "  try: %s\n", remedy);
+    else if (err->code == ERR_USAGE)
+        fprintf(stderr, "  try: poolctl %s%s--help\n", cli->cmd ? cli->cmd->name : "",
+                cli->cmd ? " " : "");
+}
+
+int problem_print(struct cli *cli, const struct err *err)
+{
+    if (err->code == ERR_OK)
+        return 0;
+    fflush(stdout);
+    if (cli->is_json)
+        print_json(cli, err);
+    else
+        print_text(cli, err);
+    return err_row(err->code)->exit;
+}

@@ -1,0 +1,9 @@
+/* cli/problem.h - how an error ends poolctl: said on stderr with what to do about it, and turned
+ * into the exit status. With --json the problem object goes to stderr instead. */
+#pragma once
+#include "cli/cmd.h"
+
+/* Print and return the exit status. err OK: prints nothing, 0. */
+int problem_print(struct cli *cli, const struct err *err);
+/* What to do about a kind of error, or NULL. Static. */
+const char *problem_remedy(enum err_code code);

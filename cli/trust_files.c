@@ -1,0 +1,97 @@
+/* cli/trust_files.c - see trust_files.h. */
+#include "cli/trust_files.h"
+
+#include "base/err.h"
+#include "base/str.h"
+#include "cli/say.h"
+#include "platform/dirs.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define FILE_CAP (1024 * 1024)
+#define LINES_MAX 20
+
+/* Files of a project that servers we know may take commands from. */
+static const char *const names[] = {".serena/project.yml", ".serena/project.local.yml"};
+/* Words of their lines that lead to something being run. */
+static const char *const words[] = {"ls_specific_settings", "ls_path", "command", "_path:",
+                                    "args:", "exec", "run:"};
+
+static bool looks_like_command(const char *line)
+{
+    const char *start = line + strspn(line, " \t");
+    if (*start == '#')
+        return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(line, words[i]))
+            return true;
+    return false;
+}
+
+static void show_lines(char *text, FILE *out)
+{
+    int shown = 0, number = 0;
+    for (char *line = text; line && shown < LINES_MAX; number++) {
+        char *end = strchr(line, '\n');
+        if (end)
+            *end = '\0';
+        if (looks_like_command(line)) {
+            char *clean = say_clean(line);
+            fprintf(out, "    %d: %s\n", number + 1, clean);
+            free(clean);
+            shown++;
+        }
+        line = end ? end + 1 : NULL;
+    }
+    if (!shown)
+        fputs("    (no line in it looks like a command now; it may change later)\n", out);
+}
+
+/* The nearest folder at or above dir that has a .serena or .git. New string; else dir. */
+static char *find_root(const char *dir)
+{
+    char *real = realpath(dir, NULL), *at = xstrdup(real ? real : dir);
+    free(real);
+    char *top = xstrdup(at);
+    for (char *slash; (slash = strrchr(at, '/')) && slash != at; *slash = '\0') {
+        char *serena = str_path(at, ".serena"), *git = str_path(at, ".git");
+        bool found = access(serena, F_OK) == 0 || access(git, F_OK) == 0;
+        free(serena);
+        free(git);
+        if (found) {
+            free(top);
+            return at;
+        }
+    }
+    free(at);
+    return top;
+}
+
+void trust_files_show(const char *dir, FILE *out)
+{
+    char *root = find_root(dir), *shown = say_path(root);
+    int found = 0;
+    fprintf(out,
+            "Trust lets files of %s name commands that its servers run as you,\n"
+            "now and after any later change to them:\n",
+            shown);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = str_path(root, names[i]), *text = NULL;
+        struct err ignored = {0};
+        if (dirs_read_file(path, FILE_CAP, &text, NULL, &ignored)) {
+            fprintf(out, "  %s\n", names[i]);
+            show_lines(text, out);
+            found++;
+        } else if (ignored.code != ERR_NOT_FOUND) {
+            fprintf(out, "  %s (%s)\n", names[i], err_text(&ignored));
+            found++;
+        }
+        free(text);
+        free(path);
+    }
+    if (!found)
+        fprintf(out, "  (none of %s and %s is there yet)\n", names[0], names[1]);
+    free(root);
+    free(shown);
+}
