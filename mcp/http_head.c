@@ -8,6 +8,8 @@
 
 size_t http_head_length(const char *bytes, size_t n)
 {
+    if (n == 0)
+        return 0;
     const char *end = bytes + n;
     for (const char *p = bytes; p < end;) {
         const char *lf = memchr(p, '\n', (size_t)(end - p));

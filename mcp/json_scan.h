@@ -15,6 +15,13 @@ struct json_scan {
     bool cut;            /* it failed because the bytes ran out */
 };
 
+/* A scan of n bytes; json may be NULL when n is 0. */
+static inline struct json_scan json_scan_of(const char *json, size_t n)
+{
+    const char *p = n ? json : "";
+    return (struct json_scan){.p = p, .end = p + n};
+}
+
 enum json_step { JSON_ITEM, JSON_END, JSON_BROKEN };
 
 /* Step over blanks; the byte that stands there, or 0 at the end (then cut is set). */

@@ -204,7 +204,7 @@ static bool look_at_batch(struct json_scan *s)
 void rpc_peek(const char *json, size_t n, struct rpc_peek *out)
 {
     *out = (struct rpc_peek){.kind = RPC_INVALID};
-    struct peek k = {.scan = {.p = json, .end = json + n}, .out = out};
+    struct peek k = {.scan = json_scan_of(json, n), .out = out};
     bool is_batch = json_peek_byte(&k.scan) == '[';
     bool ok = is_batch ? look_at_batch(&k.scan) : look_at_message(&k);
     enum rpc_kind kind = is_batch ? RPC_BATCH : kind_of(k.seen);
@@ -223,7 +223,7 @@ void rpc_peek(const char *json, size_t n, struct rpc_peek *out)
 
 int rpc_is_response(const char *json, size_t n)
 {
-    struct json_scan s = {.p = json, .end = json + n};
+    struct json_scan s = json_scan_of(json, n);
     struct span key;
     if (!json_enter(&s, '{'))
         return s.cut ? -1 : 0;

@@ -35,6 +35,8 @@ enum state {
 
 static size_t split(struct sse_splitter *s, const char *bytes, size_t n, bool first_only)
 {
+    if (n == 0)
+        return 0;
     const char *p = bytes, *end = bytes + n, *boundary = bytes;
     struct breaks breaks = {.end = end};
     while (p < end && !(first_only && boundary > bytes)) {
@@ -80,6 +82,13 @@ struct lines {
     struct breaks breaks;
 };
 
+/* The lines of n bytes; bytes may be NULL when n is 0. */
+static struct lines lines_of(const char *bytes, size_t n)
+{
+    const char *p = n ? bytes : "";
+    return (struct lines){.p = p, .breaks = {.end = p + n}};
+}
+
 /* The next line without its break; false at the end. */
 static bool next_line(struct lines *l, struct span *line)
 {
@@ -108,7 +117,7 @@ static bool is_field(struct span line, const char *name, struct span *value)
 void sse_event_parse(const char *bytes, size_t n, struct sse_event *out)
 {
     *out = (struct sse_event){0};
-    struct lines lines = {.p = bytes, .breaks = {.end = bytes + n}};
+    struct lines lines = lines_of(bytes, n);
     struct span line, value;
     while (next_line(&lines, &line)) {
         if (is_field(line, "data", &value)) {
@@ -124,7 +133,7 @@ void sse_event_parse(const char *bytes, size_t n, struct sse_event *out)
 
 bool sse_event_data(const char *bytes, size_t n, struct buf *out)
 {
-    struct lines lines = {.p = bytes, .breaks = {.end = bytes + n}};
+    struct lines lines = lines_of(bytes, n);
     struct span line, value;
     size_t before = out->len;
     for (bool first = true; next_line(&lines, &line);) {
@@ -149,9 +158,9 @@ bool sse_event_write(struct buf *out, const char *name, const char *id, struct s
     size_t before = out->len;
     bool ok = write_line(out, "event", name) && write_line(out, "id", id) &&
               buf_add_str(out, "data: ");
-    struct lines lines = {.p = json.p, .breaks = {.end = json.p + json.n}};
+    struct lines lines = lines_of(json.p, json.n);
     struct span line;
-    for (bool first = true; ok && json.n && next_line(&lines, &line); first = false)
+    for (bool first = true; ok && next_line(&lines, &line); first = false)
         ok = (first || buf_add(out, " ", 1)) && buf_add(out, line.p, line.n);
     if (ok && buf_add_str(out, "\n\n"))
         return true;

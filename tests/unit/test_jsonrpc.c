@@ -76,6 +76,15 @@ static enum rpc_kind kind_of(const char *json)
     return p.kind;
 }
 
+static void no_bytes_at_all_are_no_message(void **state)
+{
+    (void)state;
+    struct rpc_peek p;
+    rpc_peek(NULL, 0, &p);
+    assert_int_equal(p.kind, RPC_INVALID);
+    assert_int_equal(rpc_is_response(NULL, 0), -1);
+}
+
 static void every_cut_of_a_message_is_invalid(void **state)
 {
     (void)state;
@@ -240,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_case_is_seen_as_its_files_say),
+        cmocka_unit_test(no_bytes_at_all_are_no_message),
         cmocka_unit_test(every_cut_of_a_message_is_invalid),
         cmocka_unit_test(nesting_of_512_is_taken_and_513_is_refused),
         cmocka_unit_test(a_hostile_nesting_of_a_million_ends_early),

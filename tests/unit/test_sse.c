@@ -127,6 +127,22 @@ static void an_event_is_written_in_one_data_line(void **state)
     buf_release(&b);
 }
 
+static void no_bytes_at_all_are_no_event(void **state)
+{
+    (void)state;
+    struct sse_splitter s = {0};
+    struct sse_event e;
+    struct buf b = BUF_INIT(10);
+    assert_int_equal(sse_split(&s, NULL, 0), 0);
+    assert_int_equal(sse_first(&s, NULL, 0), 0);
+    assert_false(s.in_event);
+    sse_event_parse(NULL, 0, &e);
+    assert_int_equal(e.data_lines, 0);
+    assert_null(e.id.p);
+    assert_true(sse_event_data(NULL, 0, &b));
+    assert_int_equal(b.len, 0);
+}
+
 static void an_event_past_the_cap_is_not_written_at_all(void **state)
 {
     (void)state;
@@ -159,6 +175,7 @@ int main(void)
         cmocka_unit_test(a_boundary_is_told_before_the_lf_of_its_crlf_has_come),
         cmocka_unit_test(carriage_returns_alone_are_split_in_linear_time),
         cmocka_unit_test(an_event_is_written_in_one_data_line),
+        cmocka_unit_test(no_bytes_at_all_are_no_event),
         cmocka_unit_test(an_event_past_the_cap_is_not_written_at_all),
         cmocka_unit_test(joined_data_past_the_cap_is_not_appended_at_all),
     };
