@@ -45,7 +45,8 @@ struct config {
 
 /* Read the file (absent is fine: defaults). builtin_json is the text of the built-in server entry
  * "serena" (NULL: none). New; config_free. This is also all there is to check a file.
- * Err CONFIG: "FILE:LINE: mcpServers.x.idleSeconds: expected a whole number of seconds, 0 to ..., found "abc"". */
+ * Err CONFIG: "FILE:LINE: mcpServers.x.idleSeconds: expected a whole number of seconds, 0 to ...,
+ * found "abc"". */
 struct config *config_load(const char *file, const char *builtin_json, struct err *err) MUST_CHECK;
 /* The same from text; NULL text is a file that does not exist. */
 struct config *config_parse(const char *file, const char *text, size_t n,

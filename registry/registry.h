@@ -16,13 +16,14 @@ struct registry;
 /* Why a daemon was started or went. The words are the column values; append only. */
 #define REASON_LIST(X)                                                                           \
     X(ENSURE, "ensure") X(CALL, "call") X(RESTART, "restart") X(WARM, "session")                 \
-    X(ADOPTED, "adopted") X(REVIVED, "revived")                                                  \
-    X(IDLE, "idle") X(POOL_FULL, "pool-full") X(MEMORY, "memory") X(ASKED, "asked")              \
-    X(EVICTED, "evicted") X(SHUTDOWN, "shutdown") X(CRASHED, "crashed") X(EXITED, "exited")      \
-    X(EXEC_FAILED, "exec-failed") X(START_TIMEOUT, "start-timeout") X(START_EXITED, "start-exited") \
+    X(ADOPTED, "adopted") X(REVIVED, "revived") X(IDLE, "idle") X(POOL_FULL, "pool-full")        \
+    X(MEMORY, "memory") X(ASKED, "asked") X(EVICTED, "evicted") X(SHUTDOWN, "shutdown")          \
+    X(CRASHED, "crashed") X(EXITED, "exited") X(EXEC_FAILED, "exec-failed")                      \
+    X(START_TIMEOUT, "start-timeout") X(START_EXITED, "start-exited")                            \
     X(PORT_TAKEN, "port-taken") X(HANDSHAKE_FAILED, "handshake-failed")                          \
     X(KEEPER_LOST, "keeper-lost") X(UNRESPONSIVE, "unresponsive") X(ORPHANED, "orphaned")        \
-    X(GONE_WHILE_AWAY, "gone-while-away") X(FORGOTTEN, "forgotten") X(DEFINITION, "definition-changed")
+    X(GONE_WHILE_AWAY, "gone-while-away") X(FORGOTTEN, "forgotten")                              \
+    X(DEFINITION, "definition-changed")
 enum reason {
     REASON_NONE,
 #define X(name, word) REASON_##name,
@@ -36,10 +37,12 @@ enum reason reason_from(const char *word); /* NONE if unknown */
 /* Open (creating and migrating). A damaged file is renamed to FILE.damaged-<time> with its -wal,
  * *damaged_as says so (new string, caller frees, NULL if all is well) and a fresh one is made; a
  * newer schema is err REGISTRY naming both versions. */
-bool registry_open(const char *file, struct registry **out, char **damaged_as, struct err *err) MUST_CHECK;
+bool registry_open(const char *file, struct registry **out, char **damaged_as,
+                   struct err *err) MUST_CHECK;
 /* Read-only, for poolctl while poold is down. No file: err REGISTRY with sys ENOENT. Changing
  * anything through it is an err. */
-bool registry_open_readonly(const char *file, struct registry **out, struct err *err) MUST_CHECK;
+bool registry_open_readonly(const char *file, struct registry **out,
+                            struct err *err) MUST_CHECK;
 void registry_close(struct registry *r); /* truncating checkpoint; NULL is fine */
 /* Passive checkpoint if the WAL has grown or a minute has passed: from an idle moment. */
 void registry_tick(struct registry *r, int64_t now_ms);

@@ -1,5 +1,5 @@
-/* tests/unit/test_registry_faults.c - the registry when things go wrong: damaged files, a full
- * disk, a writer that is killed, readers in the way, a directory that cannot be written. */
+/* tests/unit/test_registry_faults.c - the registry when things go wrong around it: a full disk, a
+ * writer that is killed, readers in the way, a directory that cannot be written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,317 +7,12 @@
 /* cmocka.h wants the four above first */
 #include <cmocka.h>
 
-#include "registry/registry.h"
-#include "tests/unit/scratch.h"
+#include "tests/unit/registry_fixture.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <regex.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-
-static const char *file(void)
-{
-    return scratch_path("registry.db");
-}
-
-/* *damaged_as may be NULL: then there must be no damage. */
-static struct registry *opened(char **damaged_as)
-{
-    struct registry *r = NULL;
-    char *damaged = NULL;
-    struct err err = {0};
-    if (!registry_open(file(), &r, &damaged, &err))
-        fail_msg("%s", err_text(&err));
-    if (damaged_as)
-        *damaged_as = damaged;
-    else
-        assert_null(damaged);
-    return r;
-}
-
-static bool put_project(struct registry *r, int number, struct err *err)
-{
-    char key[32], root[600];
-    snprintf(key, sizeof key, "project-%d", number);
-    snprintf(root, sizeof root, "/%0500d", number);
-    struct project_row row = {.key = key, .root = root, .first_unix_ms = number};
-    return registry_project_put(r, &row, err);
-}
-
-static void count_one(void *arg, const struct project_row *row)
-{
-    (void)row;
-    ++*(int *)arg;
-}
-
-static int projects_in(struct registry *r)
-{
-    int n = 0;
-    struct err err = {0};
-    if (!registry_projects(r, count_one, &n, &err))
-        fail_msg("%s", err_text(&err));
-    return n;
-}
-
-/* A closed registry with this many projects. */
-static void make_registry(int projects)
-{
-    struct registry *r = opened(NULL);
-    for (int i = 0; i < projects; i++)
-        assert_true(put_project(r, i, NULL));
-    registry_close(r);
-}
-
-static long size_of(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 ? (long)st.st_size : -1;
-}
-
-static void write_at(const char *path, long offset, const void *bytes, size_t n)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(pwrite(fd, bytes, n, offset), n);
-    close(fd);
-}
-
-/* --- damage --- */
-
-static void make_garbage(void)
-{
-    write_at(file(), 0, "this is not a database, it only has its name, and is longer than a header "
-                        "would be, so that nobody takes it for an empty one...................",
-             140);
-}
-
-static void make_truncated(void)
-{
-    make_registry(200);
-    assert_int_equal(truncate(file(), size_of(file()) / 2), 0);
-}
-
-static void make_cut_in_header(void)
-{
-    make_registry(1);
-    assert_int_equal(truncate(file(), 50), 0);
-}
-
-static void make_page_overwritten(void)
-{
-    char noise[4096];
-    make_registry(200);
-    memset(noise, 0xa5, sizeof noise);
-    for (long at = 8192; at + 4096 <= size_of(file()); at += 8192)
-        write_at(file(), at, noise, sizeof noise);
-}
-
-static void make_table_missing(void)
-{
-    sqlite3 *db;
-    make_registry(1);
-    assert_int_equal(sqlite3_open(file(), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "DROP TABLE port_lease", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
-static void make_column_missing(void)
-{
-    sqlite3 *db;
-    make_registry(1);
-    assert_int_equal(sqlite3_open(file(), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "ALTER TABLE daemon DROP COLUMN pid", NULL, NULL, NULL),
-                     SQLITE_OK);
-    sqlite3_close(db);
-}
-
-static void make_main_file_gone(void)
-{
-    make_registry(1);
-    assert_int_equal(unlink(file()), 0);
-    write_at(scratch_path("registry.db-wal"), 0, "what was only in the WAL", 24);
-}
-
-static void make_main_file_emptied(void)
-{
-    make_main_file_gone();
-    write_at(file(), 0, "", 0);
-}
-
-/* Every file of the registry is found again beside it, byte for byte in size; a fresh one works. */
-static void is_put_aside(void (*make)(void), bool has_main)
-{
-    static const char *const tails[] = {"-wal", "-shm", "-journal"};
-    char *damaged = NULL;
-    make();
-    long was = size_of(file());
-    long wal_was = size_of(scratch_path("registry.db-wal"));
-    struct registry *r = opened(&damaged);
-    assert_non_null(damaged);
-    regex_t name;
-    assert_int_equal(regcomp(&name, "/registry\\.db\\.damaged-[0-9]{8}T[0-9]{6}$",
-                             REG_EXTENDED | REG_NOSUB),
-                     0);
-    assert_int_equal(regexec(&name, damaged, 0, NULL, 0), 0);
-    regfree(&name);
-    if (has_main)
-        assert_int_equal(size_of(damaged), was);
-    char *wal = xasprintf("%s%s", damaged, tails[0]);
-    assert_true(wal_was <= 0 || size_of(wal) == wal_was);
-    free(wal);
-    free(damaged);
-    assert_int_equal(projects_in(r), 0);
-    assert_true(put_project(r, 1, NULL));
-    registry_close(r);
-    r = opened(NULL);
-    assert_int_equal(projects_in(r), 1);
-    registry_close(r);
-}
-
-static void garbage_is_put_aside(void **state)
-{
-    (void)state;
-    is_put_aside(make_garbage, true);
-}
-
-static void a_truncated_file_is_put_aside(void **state)
-{
-    (void)state;
-    is_put_aside(make_truncated, true);
-}
-
-static void a_file_cut_in_its_header_is_put_aside(void **state)
-{
-    (void)state;
-    is_put_aside(make_cut_in_header, true);
-}
-
-static void overwritten_pages_are_put_aside(void **state)
-{
-    (void)state;
-    is_put_aside(make_page_overwritten, true);
-}
-
-static void a_file_without_one_of_its_tables_is_put_aside(void **state)
-{
-    (void)state;
-    is_put_aside(make_table_missing, true);
-}
-
-static void a_file_without_one_of_its_columns_is_put_aside(void **state)
-{
-    (void)state;
-    is_put_aside(make_column_missing, true);
-}
-
-static void a_wal_whose_main_file_is_gone_is_put_aside(void **state)
-{
-    (void)state;
-    is_put_aside(make_main_file_gone, false);
-}
-
-static void a_wal_whose_main_file_was_emptied_is_put_aside(void **state)
-{
-    (void)state;
-    is_put_aside(make_main_file_emptied, true);
-}
-
-static void two_damages_in_one_second_keep_both_files(void **state)
-{
-    (void)state;
-    char *first, *second;
-    make_garbage();
-    registry_close(opened(&first));
-    assert_int_equal(unlink(file()), 0);
-    make_garbage();
-    registry_close(opened(&second));
-    assert_string_not_equal(first, second);
-    assert_int_equal(size_of(first), 140);
-    assert_int_equal(size_of(second), 140);
-    free(first);
-    free(second);
-}
-
-static void a_reader_says_that_the_file_is_damaged_and_leaves_it(void **state)
-{
-    (void)state;
-    struct registry *r = NULL;
-    struct err err = {0};
-    make_garbage();
-    assert_false(registry_open_readonly(file(), &r, &err));
-    assert_int_equal(err.code, ERR_REGISTRY);
-    assert_non_null(strstr(err.text, "not a database"));
-    assert_int_equal(size_of(file()), 140);
-}
-
-static void damage_while_it_is_open_is_an_error_and_the_next_opening_begins_anew(void **state)
-{
-    (void)state;
-    char noise[4096], *damaged = NULL;
-    struct err err = {0};
-    make_registry(2000); /* more than the page cache holds */
-    struct registry *r = opened(NULL);
-    memset(noise, 0xa5, sizeof noise);
-    for (long at = 4096; at + 4096 <= size_of(file()); at += 4096)
-        write_at(file(), at, noise, sizeof noise);
-    int n = 0;
-    assert_false(registry_projects(r, count_one, &n, &err));
-    assert_int_equal(err.code, ERR_REGISTRY);
-    assert_non_null(strstr(err.text, "damaged"));
-    assert_true(registry_is_damaged(r));
-    err_clear(&err);
-    assert_false(put_project(r, 5000, &err)); /* the caller goes on, each call an error */
-    assert_int_equal(err.code, ERR_REGISTRY);
-    registry_close(r);
-    r = opened(&damaged);
-    assert_non_null(damaged);
-    free(damaged);
-    assert_int_equal(projects_in(r), 0);
-    registry_close(r);
-}
-
-static void what_cannot_be_put_aside_is_an_error_and_nothing_is_lost(void **state)
-{
-    (void)state;
-    struct registry *r = NULL;
-    char *damaged = NULL;
-    struct err err = {0};
-    make_registry(1);
-    assert_int_equal(mkdir(scratch_path("dir"), 0700), 0);
-    assert_false(registry_open(scratch_path("dir"), &r, &damaged, &err));
-    assert_int_equal(err.code, ERR_REGISTRY);
-    assert_null(damaged);
-    err_clear(&err);
-    assert_false(registry_open(scratch_path("no/such/registry.db"), &r, &damaged, &err));
-    assert_int_equal(err.code, ERR_REGISTRY);
-    assert_non_null(strstr(err.text, "No such file"));
-}
-
-static void no_descriptor_is_left_behind(void **state)
-{
-    (void)state;
-    int before = open_descriptors();
-    for (int i = 0; i < 10; i++) {
-        char *damaged = NULL;
-        struct registry *r = opened(&damaged), *reader = NULL;
-        assert_true(put_project(r, i, NULL));
-        assert_true(registry_open_readonly(file(), &reader, NULL));
-        registry_close(reader);
-        registry_close(r);
-        assert_int_equal(damaged != NULL, i > 0);
-        free(damaged);
-        make_garbage();
-        assert_false(registry_open_readonly(file(), &reader, NULL));
-    }
-    assert_int_equal(open_descriptors(), before);
-}
-
-/* --- children --- */
 
 /* Run body in a child; its exit status. */
 static int in_child(int (*body)(void))
@@ -640,7 +335,7 @@ static void without_ticks_nothing_is_checkpointed_in_the_middle_of_work(void **s
     registry_close(r);
 }
 
-#define FAULT_TEST(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
+#define SCRATCH_TEST(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
 
 int main(int argc, char **argv)
 {
@@ -650,26 +345,13 @@ int main(int argc, char **argv)
         return on_a_full_disk();
     }
     const struct CMUnitTest tests[] = {
-        FAULT_TEST(garbage_is_put_aside),
-        FAULT_TEST(a_truncated_file_is_put_aside),
-        FAULT_TEST(a_file_cut_in_its_header_is_put_aside),
-        FAULT_TEST(overwritten_pages_are_put_aside),
-        FAULT_TEST(a_file_without_one_of_its_tables_is_put_aside),
-        FAULT_TEST(a_file_without_one_of_its_columns_is_put_aside),
-        FAULT_TEST(a_wal_whose_main_file_is_gone_is_put_aside),
-        FAULT_TEST(a_wal_whose_main_file_was_emptied_is_put_aside),
-        FAULT_TEST(two_damages_in_one_second_keep_both_files),
-        FAULT_TEST(a_reader_says_that_the_file_is_damaged_and_leaves_it),
-        FAULT_TEST(damage_while_it_is_open_is_an_error_and_the_next_opening_begins_anew),
-        FAULT_TEST(what_cannot_be_put_aside_is_an_error_and_nothing_is_lost),
-        FAULT_TEST(no_descriptor_is_left_behind),
-        FAULT_TEST(a_full_disk_is_an_error_and_the_file_stays_whole),
-        FAULT_TEST(writing_goes_on_once_there_is_room_again),
-        FAULT_TEST(reading_works_in_a_directory_that_cannot_be_written),
-        FAULT_TEST(a_killed_writer_loses_nothing_that_it_acknowledged),
-        FAULT_TEST(two_readers_never_meet_an_error_nor_does_the_writer),
-        FAULT_TEST(the_wal_shrinks_when_the_last_reader_is_gone),
-        FAULT_TEST(without_ticks_nothing_is_checkpointed_in_the_middle_of_work),
+        SCRATCH_TEST(a_full_disk_is_an_error_and_the_file_stays_whole),
+        SCRATCH_TEST(writing_goes_on_once_there_is_room_again),
+        SCRATCH_TEST(reading_works_in_a_directory_that_cannot_be_written),
+        SCRATCH_TEST(a_killed_writer_loses_nothing_that_it_acknowledged),
+        SCRATCH_TEST(two_readers_never_meet_an_error_nor_does_the_writer),
+        SCRATCH_TEST(the_wal_shrinks_when_the_last_reader_is_gone),
+        SCRATCH_TEST(without_ticks_nothing_is_checkpointed_in_the_middle_of_work),
     };
     return cmocka_run_group_tests_name("registry faults", tests, NULL, NULL);
 }

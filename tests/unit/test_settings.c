@@ -180,7 +180,8 @@ static void the_example_file_is_valid_and_means_the_defaults(void **state)
 static char *entry_of_the_example(void)
 {
     static const char mark[] = "    //   ";
-    char *text = printed(settings_print_example), *out = xstrdup("{\"mcpServers\": {\n"), *rest = text;
+    char *text = printed(settings_print_example), *out = xstrdup("{\"mcpServers\": {\n");
+    char *rest = text;
     for (char *line; (line = strsep(&rest, "\n"));) {
         if (!str_starts(line, mark))
             continue;
