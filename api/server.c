@@ -107,7 +107,12 @@ static bool peer_read(struct request *r, struct err *err)
     unsigned uid;
     int pid;
     r->peer_pid = 0;
-    if (stated && sscanf(stated, "uid=%u;pid=%d", &uid, &pid) == 2 && uid == r->peer_uid && pid > 0)
+    if (!stated) /* our front always states it: this is nobody's request that we know of */
+        return err_set(err, ERR_DENIED, 0, "a relayed request does not say who is asking");
+    int fields = sscanf(stated, "uid=%u;pid=%d", &uid, &pid);
+    if (fields < 1 || uid != r->peer_uid)
+        return err_set(err, ERR_DENIED, 0, "this poold serves user id %u only", getuid());
+    if (fields == 2 && pid > 0)
         r->peer_pid = pid;
     return true;
 }
@@ -277,6 +282,8 @@ void api_destroy(struct api *a)
     if (!a)
         return;
     a->is_ending = true;
+    /* What waits in the backlog is the next poold's: somebody else holds this socket too. */
+    MHD_socket listen_fd = MHD_quiesce_daemon(a->mhd);
     list_each(node, after, &a->requests)
     {
         struct request *r = container_of(node, struct request, link);
@@ -287,6 +294,8 @@ void api_destroy(struct api *a)
     MHD_run(a->mhd);
     mhd_loop_free(a->runner);
     MHD_stop_daemon(a->mhd);
+    if (listen_fd != MHD_INVALID_SOCKET)
+        close(listen_fd);
     assert(list_is_empty(&a->requests));
     free(a);
 }
