@@ -23,7 +23,7 @@ static size_t steps_of(const struct place *at, struct jsonc_step *steps)
 
 int reader_line(const struct reader *in, const struct place *at)
 {
-    struct jsonc_step steps[DEPTH_MAX];
+    struct jsonc_step steps[DEPTH_MAX] = {0};
     return jsonc_line(in->text, in->n, steps, steps_of(at, steps));
 }
 
@@ -31,7 +31,7 @@ int reader_line(const struct reader *in, const struct place *at)
 static void sentence(const struct reader *in, const struct place *at, const char *fmt,
                      va_list args, char *out, size_t size)
 {
-    struct jsonc_step steps[DEPTH_MAX];
+    struct jsonc_step steps[DEPTH_MAX] = {0};
     struct buf b = BUF_INIT(size - 1);
     size_t n = steps_of(at, steps);
     bool ok = buf_printf(&b, "%s:%d: ", in->file, jsonc_line(in->text, in->n, steps, n));
