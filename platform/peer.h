@@ -43,7 +43,8 @@ struct peer_search *peer_search_new(const struct peer_id *id);
 enum peer_state peer_search_step(struct peer_search *s, int64_t slice_us, struct peer_process *out);
 void peer_search_free(struct peer_search *s);
 
-/* cwd of a process of ours by the same rules; why is filled on failure. */
+/* cwd of a process of ours by the same rules; why is filled on failure. Never PEER_MORE. A bridge
+ * between stdio and a unix socket (socat, nc) is no forwarder here: its client started it. */
 enum peer_state peer_of_pid(pid_t pid, struct peer_process *out);
 /* pid and uid of the peer of a connected unix socket. */
 bool peer_of_unix(int fd, pid_t *pid, uid_t *uid) MUST_CHECK;

@@ -291,7 +291,9 @@ static bool open_descriptors(struct peer_search *s, pid_t pid)
         return false;
     snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
     s->dir = opendir(path);
-    if (!s->dir && (errno == EACCES || errno == EPERM) && s->phase != PHASE_KIN)
+    bool refused = !s->dir && (errno == EACCES || errno == EPERM);
+    struct peer_stat st; /* zombies refuse, too, and hold nothing */
+    if (refused && s->phase != PHASE_KIN && peer_stat_of(pid, &st))
         s->hidden = pid;
     return s->dir != NULL;
 }
