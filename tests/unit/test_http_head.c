@@ -155,6 +155,7 @@ static void a_cut_head_is_refused_at_every_length(void **state)
     (void)state;
     static const char text[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     assert_int_equal(http_head_length(NULL, 0), 0);
+    assert_int_equal(http_head_length("\r\n\r\n", 4), 4);
     for (size_t n = 0; n < sizeof text - 1; n++) {
         char *head = xmalloc(n);
         memcpy(head, text, n);

@@ -97,7 +97,7 @@ static void a_boundary_is_told_before_the_lf_of_its_crlf_has_come(void **state)
 static void carriage_returns_alone_are_split_in_linear_time(void **state)
 {
     (void)state;
-    size_t n = 1 << 20;
+    size_t n = 1 << 23;
     char *bytes = xmalloc(n);
     for (size_t i = 0; i < n; i++)
         bytes[i] = i % 2 ? '\r' : 'a';
