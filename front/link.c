@@ -210,8 +210,8 @@ void link_message(struct link *l, struct span json)
         bool is_its = peek.kind == RPC_RESPONSE
                           ? f->id.n == peek.id.n && f->id.n && memcmp(f->id.p, peek.id.p, f->id.n) == 0
                           : peek.kind == RPC_NOTIFICATION && f->token.n &&
-                                f->token.n == peek.progress_token.n &&
-                                memcmp(f->token.p, peek.progress_token.p, f->token.n) == 0;
+                                f->token.n == peek.progress_of.n &&
+                                memcmp(f->token.p, peek.progress_of.p, f->token.n) == 0;
         if (!is_its || f->phase == FLIGHT_QUEUED)
             continue;
         if (peek.kind == RPC_RESPONSE)

@@ -19,7 +19,8 @@ enum member {
     M_PROTOCOL = 1 << 7,
     M_META = 1 << 8,
     M_TOKEN = 1 << 9,
-    M_MODERN = 1 << 10
+    M_MODERN = 1 << 10,
+    M_PROGRESS_OF = 1 << 11
 };
 
 struct member_name {
@@ -37,7 +38,8 @@ static const struct member_name message_names[] = {
     NAMES_END,
 };
 static const struct member_name params_names[] = {
-    NAME("_meta", M_META), NAME("name", M_NAME), NAME("protocolVersion", M_PROTOCOL), NAMES_END,
+    NAME("_meta", M_META), NAME("name", M_NAME), NAME("protocolVersion", M_PROTOCOL),
+    NAME("progressToken", M_PROGRESS_OF), NAMES_END,
 };
 static const struct member_name meta_names[] = {
     NAME("progressToken", M_TOKEN),
@@ -127,6 +129,7 @@ static bool look_at_params(struct peek *k)
         bool ok = m == M_META       ? look_at_meta(k)
                   : m == M_NAME     ? take_text(s, &k->out->tool)
                   : m == M_PROTOCOL ? take_text(s, &k->out->protocol)
+                  : m == M_PROGRESS_OF ? take_id(s, false, &k->out->progress_of)
                                     : json_skip(s);
         if (!ok || !note(k, m))
             return false;

@@ -19,6 +19,7 @@ struct rpc_peek {
     struct span method;         /* content between the quotes, raw (escapes not resolved) */
     struct span params;         /* raw JSON of params, empty if absent */
     struct span progress_token; /* raw JSON of params._meta.progressToken, empty if absent */
+    struct span progress_of;    /* raw JSON of params.progressToken: whose a progress notification is */
     struct span protocol;       /* raw content of params.protocolVersion or
                                    params._meta["io.modelcontextprotocol/protocolVersion"] */
     struct span tool;           /* raw content of params.name, only for tools/call */
