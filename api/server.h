@@ -27,8 +27,11 @@ struct api_session {          /* one client session, for lists; borrowed for the
 /* What only the composition root knows; api sees neither front nor poold.c. */
 struct api_host {
     void *arg;
-    void (*sessions_each)(void *arg, void (*each)(void *each_arg, const struct api_session *s), void *each_arg);
-    /* URL of the front for this slot ("http://127.0.0.1:7337/p/KEY/mcp" or with /s/SERVER): new string. */
+    void (*sessions_each)(void *arg,
+                          void (*each)(void *each_arg, const struct api_session *s),
+                          void *each_arg);
+    /* URL of the front for this slot ("http://127.0.0.1:7337/p/KEY/mcp" or with /s/SERVER): new
+     * string. */
     char *(*front_url)(void *arg, const struct project *project, const char *server);
     /* Read the configuration again; a mistake is ERR_CONFIG and changes nothing. */
     bool (*reload)(void *arg, struct err *err);
@@ -42,8 +45,11 @@ struct api_host {
     int64_t started_unix_ms;
 };
 
-/* listen_fd: a listening, non-blocking unix socket (taken, also on failure). host is copied, what it
- * points to is borrowed. New; api_destroy ends what waits and accepts NULL. */
-struct api *api_create(struct ev_loop *loop, int listen_fd, struct pool *pool, struct registry *registry,
-                       const struct api_host *host, struct err *err) MUST_CHECK;
+/* listen_fd: a listening, non-blocking unix socket (taken, also on failure). host is copied, what
+ * it points to is borrowed; so are pool and registry, until api_destroy. New. */
+struct api *api_create(struct ev_loop *loop, int listen_fd, struct pool *pool,
+                       struct registry *registry, const struct api_host *host,
+                       struct err *err) MUST_CHECK;
+/* Ends what waits. The pool must not run the loop again afterwards: it knows us as a listener. NULL
+ * is fine. */
 void api_destroy(struct api *a);
