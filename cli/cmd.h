@@ -36,7 +36,6 @@ struct cmd {
 
 /* One call of poolctl. Owned by main; commands borrow. */
 struct cli {
-    const char *program;   /* argv[0] */
     const struct cmd *cmd; /* NULL: none was named */
     struct strv args;      /* what is no option */
     struct given {

@@ -26,19 +26,6 @@ static void print_steps(const json_t *why)
     }
 }
 
-/* An argument as a shell would take it. New string. */
-static char *quote(const char *text)
-{
-    static const char *const plain =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:=@%+,";
-    char *clean = say_clean(text);
-    if (*clean && !clean[strspn(clean, plain)])
-        return clean;
-    char *quoted = xasprintf("'%s'", clean);
-    free(clean);
-    return quoted;
-}
-
 static void print_start(const json_t *why)
 {
     const json_t *argv = json_object_get(why, "argv"), *a;
@@ -52,7 +39,7 @@ static void print_start(const json_t *why)
     }
     printf("  %-10s", "command");
     json_array_foreach(argv, i, a) {
-        char *word = quote(json_string_value(a));
+        char *word = say_quoted(json_string_value(a));
         printf(" %s", word);
         free(word);
     }
@@ -60,7 +47,7 @@ static void print_start(const json_t *why)
     output_fact("cwd", say_clean(field_text(why, "cwd")));
     puts("  environment");
     json_object_foreach(env, name, value) {
-        char *word = quote(json_string_value(value));
+        char *word = say_quoted(json_string_value(value));
         printf("    %s=%s\n", name, word);
         free(word);
     }

@@ -17,12 +17,13 @@ static void add_row(struct table *t, const json_t *d, int64_t now)
 {
     enum colour colour = daemon_colour(d);
     int64_t sessions = field_number(d, "sessions", 0);
+    int64_t memory = field_number(d, "memoryBytes", -1);
     bool is_up = daemon_is_up(d);
     table_add(t, say_path(field_text(d, "project")), PLAIN);
     table_add(t, xstrdup(field_text(d, "server")), PLAIN);
     table_add(t, daemon_state_text(d, now), colour);
     table_add(t, daemon_health_text(d), is_up ? colour : DIM);
-    table_add(t, say_bytes(field_number(d, "memoryBytes", -1)), PLAIN);
+    table_add(t, memory >= 0 ? say_bytes(memory) : xstrdup("-"), PLAIN);
     table_add(t, sessions ? xasprintf("%lld", (long long)sessions) : xstrdup("-"), PLAIN);
     table_add(t, daemon_goes_text(d), PLAIN);
     char *cause = daemon_cause(d), *remedy = daemon_remedy(d);

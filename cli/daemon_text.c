@@ -120,14 +120,16 @@ char *daemon_cause(const json_t *d)
 char *daemon_remedy(const json_t *d)
 {
     const char *key = field_text(d, "projectKey"), *server = field_text(d, "server");
+    char *name = say_quoted(server);
     bool is_usual = strcmp(server, "serena") == 0 || !*server;
-    char *who = is_usual ? xstrdup(key) : xasprintf("--server %s %s", server, key);
+    char *who = is_usual ? xstrdup(key) : xasprintf("-s %s %s", name, key);
     char *text = NULL;
     if (state_is(d, "failed"))
-        text = xasprintf("poolctl logs %s; poolctl ensure --force %s", who, who);
+        text = xasprintf("poolctl logs %s; poolctl ensure -f %s", who, who);
     else if (daemon_is_degraded(d))
         text = xasprintf("poolctl logs %s; poolctl restart %s", who, who);
     free(who);
+    free(name);
     return text;
 }
 

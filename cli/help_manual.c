@@ -37,10 +37,11 @@ static void print_exits(FILE *out)
           out);
     for (int i = 0; i < ERR_COUNT; i++) {
         const struct err_row *row = err_row((enum err_code)i);
-        const char *remedy = problem_remedy((enum err_code)i);
+        char *remedy = problem_remedy((enum err_code)i, "DIR");
         fprintf(out, "| %d | `%s` | %s | ", row->exit, row->name, row->meaning);
         cell(out, remedy ? remedy : "");
         fputs(" |\n", out);
+        free(remedy);
     }
 }
 

@@ -27,7 +27,7 @@ static bool run(struct cli *cli, struct err *err)
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {.program = argc ? argv[0] : "poolctl"};
+    struct cli cli = {0};
     struct err err = {0};
     signal(SIGPIPE, SIG_IGN); /* a poold that goes away is an answer, not our end */
     bool ok = cmdline_parse(argc, argv, commands, &cli, &err) && run(&cli, &err);

@@ -6,36 +6,69 @@
 
 #include <string.h>
 
+/* {} stands for the project that the command was about. */
 static const struct {
     enum err_code code;
     const char *remedy;
 } remedies[] = {
     {ERR_INTERNAL, "poolctl status   (its log is poold.log in the logs folder of the state directory)"},
     {ERR_NO_PROJECT, "poolctl ensure DIR   (makes any folder a project; / and home are none)"},
-    {ERR_START_FAILED, "poolctl logs DIR   (what the daemon said); then poolctl ensure --force DIR"},
-    {ERR_START_TIMEOUT, "poolctl status DIR   (the start goes on); or poolctl ensure --timeout SECONDS"},
-    {ERR_DEGRADED, "poolctl logs DIR; then poolctl restart DIR"},
+    {ERR_START_FAILED, "poolctl logs {}   (what the daemon said); then poolctl ensure --force {}"},
+    {ERR_START_TIMEOUT, "poolctl status {}   (the start goes on); or poolctl ensure --timeout SECONDS {}"},
+    {ERR_DEGRADED, "poolctl logs {}; then poolctl restart {}"},
     {ERR_NOT_RUNNING, "poolctl ensure DIR   (starts poold)"},
     {ERR_CONFIG, "poolctl config --check   (after the mistake is mended)"},
     {ERR_ADDRESS, "poolctl --listen 127.0.0.1:0 ensure DIR   (any free port)"},
     {ERR_NO_SERVER, "poolctl config   (names the servers there are)"},
     {ERR_NOT_FOUND, "poolctl list   (names what is known)"},
     {ERR_POOL_FULL, "poolctl list   (who is busy); then poolctl stop DIR"},
-    {ERR_DAEMON_LOST, "poolctl logs DIR; poolctl history DIR"},
+    {ERR_DAEMON_LOST, "poolctl logs {}; poolctl history {}"},
 };
 
-const char *problem_remedy(enum err_code code)
+/* New: text with each {} replaced. */
+static char *fill(const char *text, const char *with)
+{
+    char *out = xstrdup("");
+    for (const char *hole; (hole = strstr(text, "{}")); text = hole + 2) {
+        char *more = xasprintf("%s%.*s%s", out, (int)(hole - text), text, with);
+        free(out);
+        out = more;
+    }
+    char *whole = xasprintf("%s%s", out, text);
+    free(out);
+    return whole;
+}
+
+char *problem_remedy(enum err_code code, const char *project)
 {
     for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
         if (remedies[i].code == code)
-            return remedies[i].remedy;
+            return fill(remedies[i].remedy, project);
     return NULL;
 }
 
-static const char *remedy_of(const struct cli *cli, const struct err *err)
+/* The command's project as it would be typed again. New string. */
+static char *project_of(const struct cli *cli)
+{
+    const char *server = cli_text(cli, "server");
+    char *dir = say_quoted(cli_arg(cli, 0, "."));
+    if (!server)
+        return dir;
+    char *name = say_quoted(server), *both = xasprintf("-s %s %s", name, dir);
+    free(name);
+    free(dir);
+    return both;
+}
+
+/* New string, or NULL. */
+static char *remedy_of(const struct cli *cli, const struct err *err)
 {
     const char *own = field_text(cli->problem, "remedy");
-    return *own ? own : cli->remedy ? cli->remedy : problem_remedy(err->code);
+    if (*own || cli->remedy)
+        return xstrdup(*own ? own : cli->remedy);
+    char *project = project_of(cli), *remedy = problem_remedy(err->code, project);
+    free(project);
+    return remedy;
 }
 
 static void print_json(const struct cli *cli, const struct err *err)
@@ -52,12 +85,13 @@ static void print_json(const struct cli *cli, const struct err *err)
         free(type);
         free(text);
     }
-    const char *remedy = remedy_of(cli, err);
+    char *remedy = remedy_of(cli, err);
     if (remedy && !json_object_get(problem, "remedy"))
         json_object_set_new(problem, "remedy", json_string(remedy));
     json_dumpf(problem, stderr, JSON_COMPACT);
     fputc('\n', stderr);
     json_decref(problem);
+    free(remedy);
 }
 
 /* The last lines of a daemon, each behind a bar. */
@@ -75,7 +109,8 @@ static void print_tail(const char *tail)
 
 static void print_text(const struct cli *cli, const struct err *err)
 {
-    const char *whole = field_text(cli->problem, "detail"), *remedy = remedy_of(cli, err);
+    const char *whole = field_text(cli->problem, "detail");
+    char *remedy = remedy_of(cli, err);
     char *text = say_clean(*whole ? whole : err_text(err));
     say_coloured(stderr, err->code == ERR_DEGRADED ? YELLOW : RED, "poolctl: ");
     fprintf(stderr, "%s\n", text);
@@ -86,6 +121,7 @@ static void print_text(const struct cli *cli, const struct err *err)
     else if (err->code == ERR_USAGE)
         fprintf(stderr, "  try: poolctl %s%s--help\n", cli->cmd ? cli->cmd->name : "",
                 cli->cmd ? " " : "");
+    free(remedy);
 }
 
 int problem_print(struct cli *cli, const struct err *err)

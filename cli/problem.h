@@ -5,5 +5,5 @@
 
 /* Print and return the exit status. err OK: prints nothing, 0. */
 int problem_print(struct cli *cli, const struct err *err);
-/* What to do about a kind of error, or NULL. Static. */
-const char *problem_remedy(enum err_code code);
+/* What to do about a kind of error, or NULL; project stands for DIR in it. New string. */
+char *problem_remedy(enum err_code code, const char *project);

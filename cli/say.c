@@ -86,6 +86,28 @@ char *say_clean(const char *text)
     return out;
 }
 
+char *say_quoted(const char *word)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:=@%+,";
+    char *clean = say_clean(word);
+    if (*clean && !clean[strspn(clean, plain)])
+        return clean;
+    char *out = xmalloc(strlen(clean) * 4 + 3), *to = out;
+    *to++ = '\'';
+    for (const char *p = clean; *p; p++) {
+        if (*p == '\'') {
+            memcpy(to, "'\\''", 4);
+            to += 4;
+        } else {
+            *to++ = *p;
+        }
+    }
+    memcpy(to, "'", 2);
+    free(clean);
+    return out;
+}
+
 static bool is_wide(uint32_t c)
 {
     return (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) ||

@@ -4,6 +4,7 @@
 #include "api/wire.h"
 #include "base/clock.h"
 #include "cli/call.h"
+#include "platform/self.h"
 #include "platform/spawn.h"
 
 #include <errno.h>
@@ -49,27 +50,14 @@ static bool look(struct cli *cli, bool *is_there, struct err *err)
            err_set(err, why.code, 0, "%s", err_text(&why));
 }
 
-/* The poold beside path, a poolctl. New string, or NULL. */
-static char *beside(const char *path)
+/* The poold that belongs to this poolctl. New string; a bare name is searched in PATH. */
+static char *find_program(void)
 {
-    char *real = realpath(path, NULL), *slash = real ? strrchr(real, '/') : NULL;
-    if (slash)
-        *slash = '\0';
-    char *program = slash ? str_path(real, "poold") : NULL;
-    free(real);
+    char *program = self_sibling("poold");
     if (program && access(program, X_OK) == 0)
         return program;
     free(program);
-    return NULL;
-}
-
-/* The poold that belongs to this poolctl. New string; a bare name is searched in PATH. */
-static char *find_program(const struct cli *cli)
-{
-    char *program = beside("/proc/self/exe"); /* only where there is such a thing */
-    if (!program && strchr(cli->program, '/'))
-        program = beside(cli->program);
-    return program ? program : xstrdup("poold");
+    return xstrdup("poold");
 }
 
 static void add_place(struct strv *argv, const char *flag, const char *value)
@@ -82,7 +70,7 @@ static void add_place(struct strv *argv, const char *flag, const char *value)
 static void make_argv(const struct starting *s, struct strv *argv)
 {
     const char *env = getenv("POOLD_CONFIG"), *listen = cli_text(s->cli, "listen");
-    strv_add_take(argv, find_program(s->cli));
+    strv_add_take(argv, find_program());
     if (cli_has(s->cli, "config") || (env && *env))
         add_place(argv, "--config", s->dirs->config_file);
     add_place(argv, "--state-dir", s->dirs->state_dir);
@@ -155,13 +143,13 @@ static bool has_failed(struct starting *s, struct err *err)
     if (code == 0 || code == err_row(ERR_ALREADY_RUNNING)->exit)
         return false;
     char *line = last_line(s);
-    char how[40];
-    if (code >= 0)
-        snprintf(how, sizeof how, "exit status %d", code);
+    const char *said = str_starts(line, "poold: ") ? line + strlen("poold: ") : line;
+    if (code > 0)
+        err_set(err, code_of_exit(code), 0, "unable to start poold: %s",
+                *said ? said : err_row(code_of_exit(code))->meaning);
     else
-        snprintf(how, sizeof how, "signal %d", WTERMSIG(status));
-    err_set(err, code < 0 ? ERR_INTERNAL : code_of_exit(code), 0, "poold ended at once (%s): %s",
-            how, *line ? line : "it said nothing");
+        err_set(err, ERR_INTERNAL, 0, "poold was ended by signal %d%s%s", WTERMSIG(status),
+                *said ? "; it said last: " : "", said);
     free(line);
     return true;
 }
