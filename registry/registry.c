@@ -20,7 +20,8 @@
 #define WAL_PAGES_MAX 1000
 #define CHECKPOINT_EVERY_MS 60000
 
-/* Called by SQLite after each commit; takes the place of automatic checkpoints. */
+/* Called by SQLite after each commit, in the place of its automatic checkpoint: see
+ * registry_tick. */
 static int wal_grew(void *arg, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
@@ -74,7 +75,6 @@ static bool pragmas_set(struct registry *r, struct err *err)
                                   "PRAGMA cache_size = -256;" /* KiB: memory is counted */
                                   "PRAGMA journal_mode = WAL;"
                                   "PRAGMA synchronous = NORMAL;"
-                                  "PRAGMA wal_autocheckpoint = 0;"
                                   "PRAGMA journal_size_limit = 4194304;";
     if (sqlite3_exec(r->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
         return statements_fail(r, "set up the connection", err);

@@ -10,6 +10,8 @@
 
 #include <regex.h>
 #include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void make_garbage(void)
 {
@@ -30,13 +32,34 @@ static void make_cut_in_header(void)
     assert_int_equal(truncate(file(), 50), 0);
 }
 
-static void make_page_overwritten(void)
+/* Noise in every second page behind the schema, which is read first. */
+static void overwrite_pages(void)
 {
     char noise[4096];
-    make_registry(200);
     memset(noise, 0xa5, sizeof noise);
-    for (long at = 8192; at + 4096 <= size_of(file()); at += 8192)
+    for (long at = size_of(file()) / 8192 * 4096; at + 4096 <= size_of(file()); at += 8192)
         write_at(file(), at, noise, sizeof noise);
+}
+
+static void make_page_overwritten(void)
+{
+    make_registry(200);
+    overwrite_pages();
+}
+
+/* The same with the WAL of a writer that was killed. */
+static void make_page_overwritten_beside_a_wal(void)
+{
+    make_registry(200);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct registry *r = opened(NULL);
+        _exit(put_project(r, 0, NULL) ? 0 : 1); /* without closing it */
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(size_of(scratch_path("registry.db-wal")) > 0);
+    overwrite_pages();
 }
 
 static void make_table_missing(void)
@@ -123,6 +146,12 @@ static void overwritten_pages_are_put_aside(void **state)
 {
     (void)state;
     is_put_aside(make_page_overwritten, true);
+}
+
+static void damage_beside_a_wal_keeps_the_wal_as_it_was(void **state)
+{
+    (void)state;
+    is_put_aside(make_page_overwritten_beside_a_wal, true);
 }
 
 static void a_file_without_one_of_its_tables_is_put_aside(void **state)
@@ -248,6 +277,7 @@ int main(void)
         SCRATCH_TEST(a_truncated_file_is_put_aside),
         SCRATCH_TEST(a_file_cut_in_its_header_is_put_aside),
         SCRATCH_TEST(overwritten_pages_are_put_aside),
+        SCRATCH_TEST(damage_beside_a_wal_keeps_the_wal_as_it_was),
         SCRATCH_TEST(a_file_without_one_of_its_tables_is_put_aside),
         SCRATCH_TEST(a_file_without_one_of_its_columns_is_put_aside),
         SCRATCH_TEST(a_wal_whose_main_file_is_gone_is_put_aside),

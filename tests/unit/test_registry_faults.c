@@ -109,13 +109,16 @@ static int on_a_full_disk(void)
     return open_on_a_full_disk(stored);
 }
 
-static int on_a_small_disk_of_its_own(void)
+static int on_a_read_only_mount(void)
 {
-    execlp("unshare", "unshare", geteuid() == 0 ? "-m" : "-rm", "sh", "-c",
-           "mount -t tmpfs -o size=512k,mode=700 none \"$1\" || exit 77\n"
-           "exec \"$0\" --on-a-full-disk \"$1\"",
-           program, scratch, (char *)NULL);
-    return CHILD_SKIPPED;
+    struct registry *reader = NULL;
+    struct err err = {0};
+    if (!registry_open_readonly(file(), &reader, &err))
+        fprintf(stderr, "%s\n", err_text(&err));
+    CHILD_NEEDS(reader);
+    CHILD_NEEDS(projects_in(reader) == 3);
+    registry_close(reader);
+    return CHILD_FINE;
 }
 
 static int unshare_works(void)
@@ -124,15 +127,42 @@ static int unshare_works(void)
     return CHILD_SKIPPED;
 }
 
+/* Run this program again with an option, in a mount namespace of its own in which a shell command
+ * has mounted something on "$1", the scratch directory. */
+static void runs_on_a_mount(const char *mount, const char *option)
+{
+    if (in_child(unshare_works)) {
+        print_message("no right to mount a file system here\n");
+        skip();
+    }
+    char *script = xasprintf("%s || exit 77\nexec \"$0\" %s \"$1\"", mount, option);
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        execlp("unshare", "unshare", geteuid() == 0 ? "-m" : "-rm", "sh", "-c", script, program,
+               scratch, (char *)NULL);
+        _exit(CHILD_SKIPPED);
+    }
+    free(script);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_SKIPPED)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 static void a_full_disk_is_an_error_and_the_file_stays_whole(void **state)
 {
     (void)state;
-    int rc = in_child(unshare_works) ? CHILD_SKIPPED : in_child(on_a_small_disk_of_its_own);
-    if (rc == CHILD_SKIPPED) {
-        print_message("no right to mount a small file system here\n");
-        skip();
-    }
-    assert_int_equal(rc, CHILD_FINE);
+    runs_on_a_mount("mount -t tmpfs -o size=512k,mode=700 none \"$1\"", "--on-a-full-disk");
+}
+
+static void reading_works_on_a_read_only_mount(void **state)
+{
+    (void)state;
+    make_registry(3);
+    runs_on_a_mount("mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\"",
+                    "--on-a-read-only-mount");
 }
 
 static int with_a_size_limit(void)
@@ -322,6 +352,18 @@ static void the_wal_shrinks_when_the_last_reader_is_gone(void **state)
     registry_close(r);
 }
 
+static void a_close_beside_a_reader_leaves_nothing_in_the_wal(void **state)
+{
+    (void)state;
+    struct registry *r = opened(NULL), *reader = NULL;
+    assert_true(put_project(r, 0, NULL));
+    assert_true(registry_open_readonly(file(), &reader, NULL));
+    assert_int_equal(projects_in(reader), 1);
+    registry_close(r);
+    assert_int_equal(size_of(scratch_path("registry.db-wal")), 0);
+    registry_close(reader);
+}
+
 static void without_ticks_nothing_is_checkpointed_in_the_middle_of_work(void **state)
 {
     (void)state;
@@ -340,17 +382,20 @@ static void without_ticks_nothing_is_checkpointed_in_the_middle_of_work(void **s
 int main(int argc, char **argv)
 {
     program = argv[0];
-    if (argc == 3 && strcmp(argv[1], "--on-a-full-disk") == 0) {
+    if (argc == 3) {
         snprintf(scratch, sizeof scratch, "%s", argv[2]);
-        return on_a_full_disk();
+        return strcmp(argv[1], "--on-a-full-disk") == 0 ? on_a_full_disk()
+                                                        : on_a_read_only_mount();
     }
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_full_disk_is_an_error_and_the_file_stays_whole),
+        SCRATCH_TEST(reading_works_on_a_read_only_mount),
         SCRATCH_TEST(writing_goes_on_once_there_is_room_again),
         SCRATCH_TEST(reading_works_in_a_directory_that_cannot_be_written),
         SCRATCH_TEST(a_killed_writer_loses_nothing_that_it_acknowledged),
         SCRATCH_TEST(two_readers_never_meet_an_error_nor_does_the_writer),
         SCRATCH_TEST(the_wal_shrinks_when_the_last_reader_is_gone),
+        SCRATCH_TEST(a_close_beside_a_reader_leaves_nothing_in_the_wal),
         SCRATCH_TEST(without_ticks_nothing_is_checkpointed_in_the_middle_of_work),
     };
     return cmocka_run_group_tests_name("registry faults", tests, NULL, NULL);
