@@ -23,7 +23,8 @@ char *handshake_client_name(struct span params)
 
 bool handshake_request(struct buf *out, struct span params, const char *protocol, const char *id)
 {
-    if (!buf_printf(out, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"initialize\",\"params\":", id))
+    if (!buf_printf(out, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"initialize\",\"params\":",
+                    id))
         return false;
     if (params.n)
         return buf_add(out, params.p, params.n) && buf_add_str(out, "}");

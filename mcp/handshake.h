@@ -8,9 +8,11 @@
 char *handshake_client_name(struct span params);
 /* The initialize request with these raw params (empty: none were kept; then protocol, or the newest
  * legacy revision, and no capabilities). id is raw JSON. */
-bool handshake_request(struct buf *out, struct span params, const char *protocol, const char *id) MUST_CHECK;
+bool handshake_request(struct buf *out, struct span params, const char *protocol,
+                       const char *id) MUST_CHECK;
 /* Is it a result of initialize? Copies protocolVersion (room bytes). On an error answer: false
  * with its message in err. */
 bool handshake_check(struct span message, char *protocol, size_t room, struct err *err) MUST_CHECK;
 /* The client's answer: message with this id, and note added to the instructions. */
-bool handshake_answer(struct buf *out, struct span message, struct span id, const char *note) MUST_CHECK;
+bool handshake_answer(struct buf *out, struct span message, struct span id,
+                      const char *note) MUST_CHECK;

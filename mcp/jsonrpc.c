@@ -126,11 +126,11 @@ static bool look_at_params(struct peek *k)
         return false;
     for (bool first = true; (step = json_member(s, first, &key)) == JSON_ITEM; first = false) {
         enum member m = member_of(params_names, key);
-        bool ok = m == M_META       ? look_at_meta(k)
-                  : m == M_NAME     ? take_text(s, &k->out->tool)
-                  : m == M_PROTOCOL ? take_text(s, &k->out->protocol)
+        bool ok = m == M_META          ? look_at_meta(k)
+                  : m == M_NAME        ? take_text(s, &k->out->tool)
+                  : m == M_PROTOCOL    ? take_text(s, &k->out->protocol)
                   : m == M_PROGRESS_OF ? take_id(s, false, &k->out->progress_of)
-                                    : json_skip(s);
+                                       : json_skip(s);
         if (!ok || !note(k, m))
             return false;
     }

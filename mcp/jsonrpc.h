@@ -19,7 +19,8 @@ struct rpc_peek {
     struct span method;         /* content between the quotes, raw (escapes not resolved) */
     struct span params;         /* raw JSON of params, empty if absent */
     struct span progress_token; /* raw JSON of params._meta.progressToken, empty if absent */
-    struct span progress_of;    /* raw JSON of params.progressToken: whose a progress notification is */
+    struct span progress_of;    /* raw JSON of params.progressToken: the call that a progress
+                                   notification belongs to */
     struct span protocol;       /* raw content of params.protocolVersion or
                                    params._meta["io.modelcontextprotocol/protocolVersion"] */
     struct span tool;           /* raw content of params.name, only for tools/call */
@@ -31,9 +32,9 @@ struct rpc_peek {
  * deep; strings closed and without raw control bytes; nothing behind the end); grammar inside
  * values is the daemon's business. Keys with escapes are compared resolved. "jsonrpc":"2.0" must
  * be there, and an id must be a string, a number or null. A duplicate of a member that is looked
- * at (jsonrpc, id, method, params, result, error; params' _meta, name, protocolVersion; the two
- * of _meta) makes it INVALID: two readers could differ. So does an empty batch. For a batch only
- * the kind is set. */
+ * at (jsonrpc, id, method, params, result, error; params' _meta, name, progressToken and
+ * protocolVersion; the two of _meta) makes it INVALID: two readers could differ. So does an empty
+ * batch. For a batch only the kind is set. */
 void rpc_peek(const char *json, size_t n, struct rpc_peek *out);
 
 /* Is this raw string content (method, tool, protocol, ...) this ASCII text, once escapes are

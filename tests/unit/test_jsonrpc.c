@@ -49,6 +49,7 @@ static bool dump_peek(const char *in, size_t n, struct buf *out, struct err *err
     dump_span(out, "method", p.method);
     dump_span(out, "params", p.params);
     dump_span(out, "token", p.progress_token);
+    dump_span(out, "progress-of", p.progress_of);
     dump_span(out, "protocol", p.protocol);
     dump_span(out, "tool", p.tool);
     assert_true(buf_printf(out, "%s", p.is_modern ? "modern\n" : ""));
