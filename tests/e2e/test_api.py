@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Pool, alive, fake_server, wait_until
+from conftest import alive, fake_server, wait_until
+from mcp_client import Client
 
 JSON = {"Content-Type": "application/json"}
 DAEMON_MEMBERS = set("""project projectKey server state health daemonId generation pid keeperPid port url directUrl
@@ -104,6 +105,8 @@ def slot(d):
 SERVERS = {
     "fake": fake_server(),
     "fails": {"command": "sh", "type": "http", "args": ["-c", "echo first; echo last words >&2; exit 3; : ${POOLD_PORT}"]},
+    "warmed": fake_server("--warm-text", "all well", warmup={"tool": "warm", "arguments": {}}),
+    "degraded": fake_server("--warm-text", "Error: no language server", warmup={"tool": "warm", "arguments": {}}),
     "hangs": {"command": "sh", "type": "http", "args": ["-c", "echo waiting; exec sleep 600; : ${POOLD_PORT}"]},
     "talks": {"command": "sh", "type": "http",
               "args": ["-c", "i=0; while sleep 0.05; do i=$((i+1)); echo line $i; done; : ${POOLD_PORT}"]},
@@ -128,13 +131,15 @@ def api(pool):
         assert words == ("shutdown",)
         try:
             a.post("/shutdown", {}, 202)
-        except OSError:
+        except (OSError, http.client.HTTPException):
             pass  # it has ended already
 
     pool.serves, pool.ctl = serves, shut_down
     pool.configure(SERVERS)
     pool.start()
-    return a
+    yield a
+    pool.close()
+    assert "Sanitizer" not in pool.log_tail(1000), pool.log_tail(200)
 
 
 # --- what poold says of itself ---
@@ -275,6 +280,37 @@ def test_a_start_that_is_stopped_is_said_so(api, project):
         assert api.post(slot(d) + "/stop", {"now": True})["state"] in ("down", "starting")
         answer = waiting.result()
     assert answer.status == 409 and answer.json["code"] == "conflict" and "stopped" in answer.json["detail"]
+
+
+def test_warm_waits_for_the_warm_up_call(api, project):
+    d = api.ensure(project(), server="warmed", warm=True)
+    assert d["health"]["useful"] == "ok" and d["steps"]["warmMs"] >= d["steps"]["handshakeMs"]
+
+
+def test_a_degraded_daemon_is_an_answer_that_says_so(api, project):
+    d = api.ensure(project(), server="degraded", warm=True)
+    assert d["state"] == "ready" and d["health"]["mcp"] == "ok" and d["health"]["useful"] == "failed"
+    assert "no language server" in d["health"]["cause"]
+
+
+def test_the_clients_of_a_daemon_are_shown(api, project):
+    d = api.ensure(project())
+    client = Client(d["url"])
+    client.open()
+    client.call("echo", text="x")
+    full = api.get(slot(d))
+    assert full["sessions"] == 1 and len(full["clients"]) == 1
+    c = full["clients"][0]
+    assert c["transport"] == "http" and c["inFlight"] == 0 and c["oldestCallMs"] is None
+    assert c["lastUseAt"].endswith("Z") and api.get("/health")["sessions"] == 1
+    with ThreadPoolExecutor(1) as other:
+        call = other.submit(lambda: client.call("slow", seconds=1))
+        busy = wait_until(lambda: (lambda x: x if x["state"] == "busy" else None)(api.get(slot(d))), "it is busy")
+        assert busy["inFlight"] == 1 and busy["evictWhy"] == "busy" and busy["idleMs"] is None
+        status, p = api.problem("POST", slot(d) + "/evict", {})
+        assert status == 409 and "calls are running" in p["detail"]
+        call.result()
+    client.close()
 
 
 def test_places_that_are_no_project_are_refused(api):
