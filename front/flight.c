@@ -128,6 +128,10 @@ void flight_go(struct flight *f)
             fail_with_start(f); /* at once, with the stored reason */
         return;
     }
+    if (clock_ms() < d->suspect_until_ms) { /* its end may be on the way to us */
+        front_look_soon(f->session->front);
+        return;
+    }
     if (f->only_daemon[0] && !f->is_safe && strcmp(f->only_daemon, d->id) != 0) {
         flight_end(f); /* the life that may have taken it is gone */
         return;
@@ -299,6 +303,12 @@ bool flight_check_time(struct front *front, int64_t now_ms)
     list_each(node, after, &front->flights)
         check_waiting(container_of(node, struct flight, node), now_ms);
     return !list_is_empty(&front->flights);
+}
+
+void flight_wake_all(struct front *front)
+{
+    list_each(node, after, &front->flights)
+        flight_go(container_of(node, struct flight, node));
 }
 
 void flight_drop_all(struct session *s)

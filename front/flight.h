@@ -80,6 +80,8 @@ bool flight_message(struct flight *f, struct span json, bool is_answer);
 void flight_client_gone(struct flight *f);
 /* Look after time: keep-alive of silent answers, end of waiting. False if there is none left. */
 bool flight_check_time(struct front *front, int64_t now_ms);
+/* Move on what is queued, of all sessions. */
+void flight_wake_all(struct front *front);
 /* End all of a session without answers (poold goes). */
 void flight_drop_all(struct session *s);
 /* A slot has changed: wake, re-send or fail what waits for it. */

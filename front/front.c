@@ -23,7 +23,7 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
     (void)events;
     struct front *f = container_of(w, struct front, accept_io);
     for (int i = 0; i < 64; i++) { /* then the others' turn */
-        int fd = accept4(f->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = net_accept(f->listen_fd);
         if (fd < 0) {
             if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
                 log_warn("a connection could not be accepted", "error=%s",
@@ -66,12 +66,25 @@ static void on_second(struct ev_loop *loop, ev_timer *w, int events)
         ev_timer_stop(loop, w);
 }
 
+static void on_soon(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)events;
+    ev_timer_stop(loop, w);
+    flight_wake_all(container_of(w, struct front, soon));
+}
+
 static void on_keepalive(struct ev_loop *loop, ev_timer *w, int events)
 {
     (void)events;
     struct front *f = container_of(w, struct front, keepalive);
     if (!session_streams_beat(f, clock_ms()))
         ev_timer_stop(loop, w);
+}
+
+void front_look_soon(struct front *f)
+{
+    if (!ev_is_active(&f->soon))
+        ev_timer_again(f->loop, &f->soon);
 }
 
 void front_time_something(struct front *f)
@@ -128,6 +141,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     ev_prepare_start(loop, &f->reaper);
     ev_idle_init(&f->search_idle, on_idle);
     ev_timer_init(&f->second, on_second, 0., 1.);
+    ev_timer_init(&f->soon, on_soon, 0., 0.03);
     ev_timer_init(&f->keepalive, on_keepalive, 0., 20.);
     ev_io_init(&f->accept_io, on_accept, listen_fd, EV_READ);
     ev_io_start(loop, &f->accept_io);
@@ -153,6 +167,7 @@ void front_destroy(struct front *f)
     ev_prepare_stop(f->loop, &f->reaper);
     ev_idle_stop(f->loop, &f->search_idle);
     ev_timer_stop(f->loop, &f->second);
+    ev_timer_stop(f->loop, &f->soon);
     ev_timer_stop(f->loop, &f->keepalive);
     free(f);
 }

@@ -84,6 +84,12 @@ void link_close(struct link *l)
     link_reset(l);
 }
 
+void link_suspect(struct link *l)
+{
+    daemon_suspect(l->session->daemon);
+    front_look_soon(l->session->front);
+}
+
 void link_send(struct link *l, struct flight *f)
 {
     l->transport->send(l, f);
@@ -180,7 +186,7 @@ void link_failed(struct link *l, bool may_retry, const char *why)
     char *text = xstrdup(why);
     link_reset(l);
     log_debug("link failed", "project=%s why=%s", s->daemon->project->key, log_quote(text));
-    daemon_suspect(s->daemon);
+    link_suspect(&s->link);
     s->holds++;
     list_each(node, after, &s->flights)
     {

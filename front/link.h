@@ -73,6 +73,8 @@ void link_opened(struct link *l);
 void link_failed(struct link *l, bool may_retry, const char *why);
 /* A message that the daemon sent on its push stream. */
 void link_message(struct link *l, struct span json);
+/* The daemon seems to be gone: the pool looks, and what is queued is looked at again in a moment. */
+void link_suspect(struct link *l);
 /* The initialize request with the client's params, for the wire. */
 bool link_initialize_body(struct link *l, struct buf *out) MUST_CHECK;
 /* Where the daemon listens for MCP, and the Host it wants. */

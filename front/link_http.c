@@ -60,7 +60,7 @@ static void http_open(struct link *l)
     if (!l->opening) {
         /* Not from inside flight_go: the one-second look tries again or the pool tells more. */
         l->state = LINK_NONE;
-        daemon_suspect(l->session->daemon);
+        link_suspect(l);
     }
 }
 
@@ -244,7 +244,7 @@ static void on_call_end(void *self, enum upstream_end how)
         if (how == UPSTREAM_STALE)
             snprintf(f->only_daemon, sizeof f->only_daemon, "%s", l->daemon_id);
         else
-            daemon_suspect(f->session->daemon);
+            link_suspect(&f->session->link);
         f->phase = FLIGHT_QUEUED;
         if (how == UPSTREAM_STALE)
             flight_go(f);
@@ -264,7 +264,7 @@ static void on_call_end(void *self, enum upstream_end how)
         f->has_answer = true;
     }
     if (how == UPSTREAM_BROKEN)
-        daemon_suspect(f->session->daemon);
+        link_suspect(&f->session->link);
     if (f->form == FORM_JSON && !f->has_answer && f->conn) {
         conn_close(f->conn); /* half a JSON body cannot be mended: the length says it is cut */
         f->conn = NULL;
@@ -281,7 +281,7 @@ static void http_send(struct link *l, struct flight *f)
     struct err err = {0};
     f->up = upstream_open(l->session->front, l->session->daemon, &call_user, f, &err);
     if (!f->up) { /* stays queued: the pool looks, and wakes it */
-        daemon_suspect(l->session->daemon);
+        link_suspect(l);
         return;
     }
     f->phase = FLIGHT_SENT;
@@ -333,6 +333,7 @@ static void on_push_end(void *self, enum upstream_end how)
     (void)how;
     l->push = NULL;
     buf_release(&l->held);
+    link_suspect(l);
     /* The client's stream stays; it is joined to the next life's when the link opens again. */
 }
 

@@ -173,7 +173,7 @@ static void on_stream_end(void *self, enum upstream_end how)
         return;
     }
     link_reset(l);
-    daemon_suspect(s->daemon);
+    link_suspect(&s->link);
     /* The answers of what was handed over would have come on this stream. */
     s->holds++;
     list_each(node, after, &s->flights)
@@ -200,7 +200,7 @@ static void sse_open(struct link *l)
     l->push = upstream_open(l->session->front, l->session->daemon, &stream_user, l, &err);
     if (!l->push) {
         l->state = LINK_NONE;
-        daemon_suspect(l->session->daemon);
+        link_suspect(l);
         return;
     }
     upstream_send(l->push, head, (size_t)n, NULL, 0);
@@ -222,7 +222,7 @@ static void on_post_end(void *self, enum upstream_end how)
         if (how == UPSTREAM_STALE)
             snprintf(f->only_daemon, sizeof f->only_daemon, "%s", f->session->link.daemon_id);
         f->phase = FLIGHT_QUEUED;
-        daemon_suspect(f->session->daemon);
+        link_suspect(&f->session->link);
         return;
     }
     if (f->kind == FLIGHT_ONEWAY)
@@ -240,7 +240,7 @@ static void sse_send(struct link *l, struct flight *f)
     struct err err = {0};
     f->up = upstream_open(l->session->front, l->session->daemon, &post_user, f, &err);
     if (!f->up) {
-        daemon_suspect(l->session->daemon);
+        link_suspect(l);
         return;
     }
     f->phase = FLIGHT_SENT;

@@ -37,9 +37,12 @@ struct front {
     ev_prepare reaper;      /* frees what is doomed before the loop blocks */
     ev_idle search_idle;    /* steps owner searches between other work */
     ev_timer second;        /* runs while something is timed: flights, half requests, idle upstreams */
+    ev_timer soon;          /* runs while queued calls wait for a suspected daemon */
     ev_timer keepalive;     /* runs while there are long streams */
     char read_buffer[READ_SIZE]; /* one for the process: an idle connection owns none */
 };
 
+/* Look at the queued calls again in a moment. */
+void front_look_soon(struct front *f);
 /* Make sure that the one-second timer runs (it stops by itself when nothing is timed). */
 void front_time_something(struct front *f);

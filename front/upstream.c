@@ -62,6 +62,8 @@ struct upstream *upstream_open(struct front *f, struct daemon *daemon,
         up->out.cap = CAP_BODY + 2 * CAP_HEAD;
         up->in.cap = CAP_HEAD + READ_SIZE;
         ev_io_init(&up->io, on_io, fd, EV_READ | EV_WRITE);
+        /* Before clients: a daemon's end that has reached us is seen before the next call is sent. */
+        ev_set_priority(&up->io, EV_MAXPRI);
         ev_io_start(f->loop, &up->io);
     }
     list_add_tail(&f->upstreams, &up->node);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define LOG_MODULE "pool"
+#define SUSPECT_MS 25
 
 static const char *const state_words[DAEMON_STATE_COUNT] = {
 #define X(name, word) [DAEMON_##name] = word,
@@ -317,8 +318,10 @@ bool daemon_dial(struct daemon *d, int *fd, struct err *err)
 
 void daemon_suspect(struct daemon *d)
 {
-    if (daemon_is_up(d))
-        health_look(slot_of(d));
+    if (!daemon_is_up(d))
+        return;
+    d->suspect_until_ms = clock_ms() + SUSPECT_MS;
+    health_look(slot_of(d));
 }
 
 void daemon_stop(struct daemon *d, enum reason why, bool now)

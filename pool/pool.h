@@ -67,6 +67,7 @@ struct daemon {
     int in_flight;              /* calls handed over or held */
     int sessions;               /* front sessions bound to this slot */
     int64_t last_use_ms;        /* monotonic: end of the last work; 0 = never */
+    int64_t suspect_until_ms;   /* monotonic: it may just be dying, hand nothing over before */
     int64_t memory_bytes, cpu_ms; /* of the tree, last look; -1 unknown */
     int64_t starts, usual_start_ms; /* how often; median-like estimate, 0 unknown */
 };
@@ -128,7 +129,8 @@ void daemon_touch(struct daemon *d);
 void daemon_sessions_add(struct daemon *d, int by);
 /* Connected (or connecting) fd to its port; the caller closes it. Only while it is up. */
 bool daemon_dial(struct daemon *d, int *fd, struct err *err) MUST_CHECK;
-/* The front found it dead or mute (connect refused, answer cut): look at once. */
+/* The front found it dead or mute (connect refused, answer cut): look at once. A process that dies
+ * closes its connections before its end is known, so suspect_until_ms is set a little ahead. */
 void daemon_suspect(struct daemon *d);
 /* Stop: drains first unless now. RESTART: start again afterwards. */
 void daemon_stop(struct daemon *d, enum reason why, bool now);

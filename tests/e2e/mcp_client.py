@@ -62,6 +62,7 @@ class Client:
     def open(self, version="2025-11-25"):
         self.initialized = self.request("initialize", {
             "protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}})
+        self.initialize_headers = self.seen
         self.session = self.seen["mcp-session-id"]
         self.headers["MCP-Protocol-Version"] = self.initialized["protocolVersion"]
         self.notify("notifications/initialized")

@@ -152,8 +152,9 @@ def test_pushes_reach_the_stream_also_of_the_next_daemon(pool, project):
         client.call("notify")
         return wait_until(lambda: len(stream.messages()) >= n, f"{n} pushes")
     pushed(1)
-    os.kill(client.whoami()["pid"], signal.SIGKILL)
-    client.whoami()
+    first = client.whoami()["pid"]
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not alive(first), "the daemon is dead")
     wait_until(lambda: client.call("notify") and len(stream.messages()) >= 2, "a push of the next daemon")
     assert not stream.ended
     stream.close()

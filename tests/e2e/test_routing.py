@@ -79,7 +79,7 @@ def test_a_header_names_the_project_by_path_or_key(pool, project):
     a, b = project("a"), project("b")
     pool.start()
     by_path = Client(pool.url + "/mcp", {"X-Poold-Project": str(b)}).open()
-    assert by_path.seen["x-poold-route"] == "session"  # of the notification, after the handshake
+    assert by_path.initialize_headers["x-poold-route"] == "header"
     assert by_path.whoami()["project"] == str(b)
     key = pool.daemon(b)["projectKey"]
     assert Client(pool.url + "/mcp", {"X-Poold-Project": key}).open().whoami()["project"] == str(b)
