@@ -274,7 +274,7 @@ static void one_way(struct conn *c, const struct request *request, struct sessio
 {
     answer_no_content(c);
     /* initialized was said by the handshake already; what no daemon waits for is not kept. */
-    if (span_is(peek->method, "notifications/initialized") || !link_is_open(&s->link))
+    if (rpc_text_is(peek->method, "notifications/initialized") || !link_is_open(&s->link))
         return;
     struct flight *f = flight_new(s, FLIGHT_ONEWAY, &flight_client_none, NULL, request->body, peek,
                                   client_headers(&request->head));
@@ -296,11 +296,11 @@ static void answer_ping(struct conn *c, struct span id)
 static void without_session(struct conn *c, const struct request *request,
                             const struct route_url *url, const struct rpc_peek *peek)
 {
-    if (span_is(peek->method, "initialize"))
+    if (rpc_text_is(peek->method, "initialize"))
         begin_session(c, request, url, peek);
-    else if (span_is(peek->method, "ping"))
+    else if (rpc_text_is(peek->method, "ping"))
         answer_ping(c, peek->id);
-    else if (peek->is_modern || span_is(peek->method, "server/discover"))
+    else if (peek->is_modern || rpc_text_is(peek->method, "server/discover"))
         conn_answer_error(c, 200, peek->id, err_row(ERR_METHOD)->rpc,
                           "this server speaks the MCP revisions up to 2025-11-25: send initialize");
     else
@@ -347,7 +347,7 @@ static void on_post(struct conn *c, const struct request *request, const struct 
         return;
     }
     struct span session_id = http_header(&request->head, "Mcp-Session-Id");
-    if (!session_id.p || span_is(peek.method, "initialize")) {
+    if (!session_id.p || rpc_text_is(peek.method, "initialize")) {
         without_session(c, request, url, &peek);
         return;
     }
@@ -360,7 +360,7 @@ static void on_post(struct conn *c, const struct request *request, const struct 
         return;
     if (peek.kind != RPC_REQUEST) {
         one_way(c, request, s, &peek);
-    } else if (span_is(peek.method, "ping")) {
+    } else if (rpc_text_is(peek.method, "ping")) {
         answer_ping(c, peek.id);
     } else {
         struct flight *f = flight_new(s, FLIGHT_CALL, &client_http_sink, c, request->body, &peek,

@@ -133,10 +133,10 @@ void client_sse_message(struct conn *c, const struct request *request)
     }
     char *headers = client_headers(&request->head);
     conn_answer(c, 202, "", "", (struct span){0});
-    if (peek.kind == RPC_REQUEST && span_is(peek.method, "initialize")) {
+    if (peek.kind == RPC_REQUEST && rpc_text_is(peek.method, "initialize")) {
         free(headers);
         begin(s, request, &peek);
-    } else if (peek.kind == RPC_REQUEST && span_is(peek.method, "ping")) {
+    } else if (peek.kind == RPC_REQUEST && rpc_text_is(peek.method, "ping")) {
         free(headers);
         struct buf body = BUF_INIT(CAP_HEAD);
         if (buf_add_str(&body, "{\"jsonrpc\":\"2.0\",\"id\":") &&
@@ -145,7 +145,7 @@ void client_sse_message(struct conn *c, const struct request *request)
         buf_release(&body);
     } else if (peek.kind == RPC_REQUEST) {
         flight_go(flight_new(s, FLIGHT_CALL, &client_sse_sink, NULL, request->body, &peek, headers));
-    } else if (!span_is(peek.method, "notifications/initialized") && link_is_open(&s->link)) {
+    } else if (!rpc_text_is(peek.method, "notifications/initialized") && link_is_open(&s->link)) {
         flight_go(flight_new(s, FLIGHT_ONEWAY, &flight_client_none, NULL, request->body, &peek,
                              headers));
     } else {

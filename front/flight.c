@@ -20,7 +20,7 @@ static bool is_safe_method(struct span method)
         "prompts/list",   "prompts/get",    "completion/complete",      "logging/setLevel",
         "initialize",     "resources/subscribe"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        if (span_is(method, methods[i]))
+        if (rpc_text_is(method, methods[i]))
             return true;
     return false;
 }

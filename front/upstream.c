@@ -106,10 +106,12 @@ static void end(struct upstream *up, enum upstream_end how)
         user->on_end(self, how);
 }
 
-/* The other side closed or failed. */
-static void broken(struct upstream *up)
+/* The other side closed or failed (sys: errno, 0 for a plain close). A reset instead of a close says
+ * that bytes of ours lay unread when the other side went (RFC 1122, 4.2.2.13): whoever dies so has
+ * not begun with the request. */
+static void broken(struct upstream *up, int sys)
 {
-    if (!up->is_connected || !up->is_sent)
+    if (!up->is_connected || !up->is_sent || (sys == ECONNRESET && !up->got_bytes))
         end(up, UPSTREAM_UNSENT);
     else
         end(up, up->is_reused && !up->got_bytes ? UPSTREAM_STALE : UPSTREAM_BROKEN);
@@ -195,7 +197,7 @@ static size_t take_head(struct upstream *up, const char *bytes, size_t n)
     if (!len && n < CAP_HEAD)
         return 0;
     if (!len || !http_response_parse(bytes, len, &head, NULL)) {
-        broken(up);
+        broken(up, 0);
         return 0;
     }
     if (head.status < 200)
@@ -221,7 +223,7 @@ static size_t take_body(struct upstream *up, const char *bytes, size_t n)
         } else if (up->body == BODY_CHUNKED) {
             took = http_chunked_next(&up->chunked, bytes + at, n - at, &data, &data_n);
             if (took == SIZE_MAX) {
-                broken(up);
+                broken(up, 0);
                 return n;
             }
             last = up->chunked.done;
@@ -241,7 +243,7 @@ static void feed(struct upstream *up, const char *bytes, size_t n)
 {
     if (up->in.len) { /* a head that came in pieces */
         if (!buf_add(&up->in, bytes, n)) {
-            broken(up);
+            broken(up, 0);
             return;
         }
         bytes = up->in.data;
@@ -261,7 +263,7 @@ static void feed(struct upstream *up, const char *bytes, size_t n)
         if (is_own)
             buf_consume(&up->in, at);
         else if (!buf_add(&up->in, bytes + at, n - at))
-            broken(up);
+            broken(up, 0);
         return;
     }
     at += take_body(up, bytes + at, n - at);
@@ -292,7 +294,7 @@ static void on_readable(struct upstream *up)
         return;
     }
     if (n <= 0) {
-        broken(up);
+        broken(up, n < 0 ? errno : 0);
         return;
     }
     up->got_bytes = true;
@@ -305,7 +307,7 @@ static void on_io(struct ev_loop *loop, ev_io *w, int events)
     struct upstream *up = container_of(w, struct upstream, io);
     if (!up->is_connected) {
         if (net_connect_error(up->io.fd)) {
-            broken(up);
+            broken(up, 0);
             return;
         }
         if (!(events & EV_WRITE))

@@ -12,7 +12,7 @@
 
 enum upstream_end {
     UPSTREAM_DONE,      /* the answer is complete */
-    UPSTREAM_UNSENT,    /* never connected: nothing was taken by the other side */
+    UPSTREAM_UNSENT,    /* never connected, or reset with the request unread: nothing was taken */
     UPSTREAM_STALE,     /* a kept connection was closed without one byte of answer: nothing was
                            taken, if the other side still lives */
     UPSTREAM_BROKEN     /* lost after it was (or may have been) handed over */
