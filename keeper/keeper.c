@@ -115,12 +115,19 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static void drop_input(struct keeper *keeper)
+{
+    if (keeper->child.in_fd >= 0)
+        close(keeper->child.in_fd);
+    keeper->child.in_fd = -1;
+    lines_in_finish(&keeper->lines_in);
+}
+
 void keeper_stop(struct keeper *keeper, int64_t grace_ms, const char *reason)
 {
     if (keeper->state == KEEPER_EXITED)
         return;
-    bool is_first = !keeper->stop_reason;
-    if (is_first) {
+    if (!keeper->stop_reason && !keeper->child.has_ended) { /* else it went by itself */
         str_replace(&keeper->stop_reason, reason);
         keeper->stop_grace_ms = grace_ms;
     }
@@ -131,15 +138,8 @@ void keeper_stop(struct keeper *keeper, int64_t grace_ms, const char *reason)
     log_file_note(&keeper->log, "stopping pid %d (%s)", (int)keeper->child.pid, reason);
     daemon_child_signal(&keeper->child, SIGTERM);
     daemon_child_signal(&keeper->child, SIGCONT);
+    drop_input(keeper); /* the end of its input is a stdio server's word for stop */
     set_state(keeper, KEEPER_STOPPING);
-}
-
-static void drop_input(struct keeper *keeper)
-{
-    if (keeper->child.in_fd >= 0)
-        close(keeper->child.in_fd);
-    keeper->child.in_fd = -1;
-    lines_in_finish(&keeper->lines_in);
 }
 
 /* The end of the main process is the end of the daemon; what it leaves gets TERM and little time. */

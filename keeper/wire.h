@@ -55,8 +55,10 @@ enum wire_type {
  *   port           0 for stdio servers
  *   started_unix_ms
  *   exec_errno     set when the command could not be executed at all (state exited)
- *   exit_code | exit_signal            state exited: how the main process ended
- *   stop_reason    the word of the STOP that asked for it, "orphaned", or absent
+ *   exit_code | exit_signal            how the main process ended (once it has; the rest of its
+ *                  tree may still be there while the state is stopping)
+ *   stop_reason    the word of the first STOP, "orphaned", "terminated" (SIGTERM to the keeper);
+ *                  absent: it ended by itself
  *   tail           last lines of the daemon's output (up to 4 KiB)
  *   lines_sent lines_acked lines_lost  stdio servers: lines read, taken by poold, too long to keep
  *   inputs_taken   stdio servers: the highest INPUT it has; a new poold counts on from there, and
@@ -64,8 +66,8 @@ enum wire_type {
  * State exited is sent only when the whole tree is gone; the keeper then removes its files and
  * exits 0. If the daemon ended by itself while no poold was connected, the keeper first waits up to
  * KEEPER_LINGER_MS for one to tell (the start that failed at once, the poold that is just being
- * restarted). After LINEs have been connected to an owner, all that are unacknowledged are sent
- * again. */
+ * restarted). For stdio servers the last STATUS comes after the last LINE, also where WELCOME has
+ * said exited already. A new owner gets all LINEs again that are not acknowledged. */
 #define KEEPER_LINGER_MS 10000
 
 /* The spec: what a keeper is told at its start, as "key value\n" text on its stdin:
