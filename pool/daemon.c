@@ -3,8 +3,10 @@
 #include "pool/daemon.h"
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "pool/evict.h"
+#include "pool/start.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -95,6 +97,13 @@ void slot_note(struct slot *s, const char *what, enum reason reason, const char 
     };
     if (!registry_history_add(p->registry, &row, p->config->settings.history_max, &err))
         log_warn("the registry did not take a history row", "error=%s", log_quote(err_text(&err)));
+}
+
+void slot_name_life(struct slot *s)
+{
+    uint8_t random[15];
+    digest_random(random, sizeof random);
+    digest_base32(random, sizeof random, s->d.id);
 }
 
 /* --- the setter --- */
@@ -338,9 +347,12 @@ void daemon_restart(struct daemon *d, enum reason why)
 bool daemon_pin(struct daemon *d, bool is_pinned, struct err *err)
 {
     struct slot *s = slot_of(d);
-    if (!d->id[0])
-        return err_set(err, ERR_CONFLICT, 0, "%s has never been started: nothing to pin",
-                       d->project->root);
+    (void)err; /* a registry that does not take the row is logged; the pin holds until poold ends */
+    if (!d->id[0]) { /* never started: the row needs a name, of a life that was none */
+        slot_name_life(s);
+        d->ended_unix_ms = clock_unix_ms();
+        start_save_project(s);
+    }
     d->is_pinned = is_pinned;
     slot_save(s);
     if (d->state == DAEMON_READY)

@@ -14,4 +14,6 @@ void slot_deadline_idle(struct slot *s);
 /* A history row: what is "start", "ready", "end", "fail" or "adopt". took_ms -1: unknown. */
 void slot_note(struct slot *s, const char *what, enum reason reason, const char *detail,
                int64_t took_ms);
+/* A new id: 24 random characters, never used again. */
+void slot_name_life(struct slot *s);
 struct evict_view slot_view(const struct slot *s);

@@ -1,6 +1,5 @@
 /* pool/daemon_do.c - the actions of the table in daemon_table.c, in the order of a life. */
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/log.h"
 #include "platform/net.h"
 #include "pool/daemon.h"
@@ -92,13 +91,11 @@ static void fail(struct slot *s, enum reason reason, const char *detail)
     slot_set_state(s, DAEMON_FAILED, reason, detail);
 }
 
-/* A new life's name, so that nothing of an earlier one is ever taken for it. */
+/* A new name too, so that nothing of an earlier life is ever taken for this one's. */
 static void new_life(struct slot *s)
 {
     struct daemon *d = &s->d;
-    uint8_t random[15];
-    digest_random(random, sizeof random);
-    digest_base32(random, sizeof random, d->id);
+    slot_name_life(s);
     d->generation++;
     d->starts++;
     d->pid = d->keeper_pid = 0;

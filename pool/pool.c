@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "pool/daemon.h"
 #include "pool/project.h"
+#include "pool/shell_path.h"
 #include "pool/start.h"
 
 #include <assert.h>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #define LOG_MODULE "pool"
-#define SHELL_WAIT_MS 5000
 #define TIDY_S 60
 
 /* --- settings --- */
@@ -171,7 +171,7 @@ static bool make_room(struct pool *p, struct slot *next, const struct census *c)
 
 static void serve_queue(struct pool *p)
 {
-    if (!p->is_synced || (p->shell_until_ms && clock_ms() < p->shell_until_ms))
+    if (!p->is_synced || shell_path_is_awaited(p))
         return;
     while (!list_is_empty(&p->queue)) {
         struct slot *next = container_of(p->queue.next, struct slot, in_queue);
@@ -425,6 +425,8 @@ static void on_synced(struct pool *p)
 static void on_found(struct pool *p, const struct run_event *run)
 {
     struct project *project = pool_project_by_key(p, run->project_key);
+    if (!project && run->project[0] != '/')
+        return; /* a keeper of some other making */
     if (!project)
         project = project_at_root(p, run->project);
     struct slot *s = pool_slot_make(p, project, run->server);
@@ -534,6 +536,7 @@ struct pool *pool_create(struct ev_loop *loop, const struct pool_places *places,
         return NULL;
     }
     pool_run_with(p, &runtime);
+    shell_path_begin(p);
     return p;
 }
 
@@ -545,6 +548,7 @@ void pool_destroy(struct pool *p)
         slot_finish(container_of(node, struct slot, in_pool));
     if (p->runtime.destroy)
         p->runtime.destroy(p->runtime.self);
+    shell_path_end(p);
     ev_timer_stop(p->loop, &p->wake);
     ev_timer_stop(p->loop, &p->usage);
     ev_timer_stop(p->loop, &p->tidy);
@@ -554,13 +558,14 @@ void pool_destroy(struct pool *p)
         project_free(p->gone[i]);
     free(p->projects);
     free(p->gone);
-    free(p->shell_path);
     free(p);
 }
 
 void pool_reconfigure(struct pool *p, const struct config *config)
 {
     p->config = config;
+    if (p->shell_path) /* it is asked at all: not in a pool over a runtime of the caller's */
+        shell_path_begin(p);
     find_outdated(p, NULL);
     list_each(node, after, &p->slots) {
         struct slot *s = container_of(node, struct slot, in_pool);

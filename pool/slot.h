@@ -107,7 +107,7 @@ struct pool {
     struct ev_timer usage;         /* next question for memory */
     struct ev_timer tidy;          /* registry_tick */
     char *shell_path;              /* PATH that the user has in a terminal; NULL: not known */
-    int64_t shell_until_ms;        /* starts wait for it until then; 0: they need not */
+    struct shell_path *shell;      /* the question for it under way, which starts wait for, or NULL */
     bool is_stopping_all;
     void (*stopped)(void *arg);
     void *stopped_arg;
