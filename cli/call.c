@@ -69,8 +69,8 @@ bool call_stream(struct cli *cli, const char *method, const char *target, const 
                  json_t *body, int64_t wait_ms, struct client *out, struct err *err)
 {
     char *path = NULL, *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    char *whole = str_starts(target, API_PREFIX) ? xstrdup(target)
-                                                 : xasprintf(API_PREFIX "%s", target);
+    char *whole =
+        str_starts(target, API_PREFIX) ? xstrdup(target) : xasprintf(API_PREFIX "%s", target);
     json_decref(body);
     bool ok = call_socket(cli, &path, err);
     if (ok) {

@@ -84,8 +84,9 @@ static bool send_all(struct client *c, const char *bytes, size_t n, struct err *
 static bool send_request(struct client *c, const struct client_request *r, struct err *err)
 {
     struct buf out = BUF_INIT(CAP_API_BODY);
-    bool fits = buf_printf(&out, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: %s\r\n",
-                           r->method, r->target, r->accept ? r->accept : "application/json");
+    bool fits =
+        buf_printf(&out, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: %s\r\n",
+                   r->method, r->target, r->accept ? r->accept : "application/json");
     if (fits && r->body)
         fits = buf_printf(&out, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
                           strlen(r->body));

@@ -48,7 +48,8 @@ struct cli {
     bool has_dirs;
     struct dirs dirs;   /* cli_dirs fills it */
     json_t *problem;    /* the problem+json of the API's last refusal, or NULL */
-    const char *remedy; /* what to do about the error, static text or NULL (then by its code) */
+    const char *remedy; /* what to do about the error, static, {} for the project;
+                         * NULL: by its code */
 };
 
 /* Was the option given? Name without dashes. */

@@ -33,7 +33,8 @@ static void print_settings(json_t *settings)
     struct table t = {.columns = columns, .count = sizeof columns / sizeof *columns};
     const char *name;
     json_t *row;
-    json_object_foreach(settings, name, row) {
+    json_object_foreach(settings, name, row)
+    {
         char *value = word_of(json_object_get(row, "value"));
         char *standard = word_of(json_object_get(row, "default"));
         enum colour colour = strcmp(value, standard) == 0 ? PLAIN : BOLD;
@@ -54,7 +55,8 @@ static void print_server(const char *name, const json_t *server)
     char *shown = say_clean(name);
     printf("  %-10s %s", shown, field_text(server, "command"));
     free(shown);
-    json_array_foreach(args, i, a) {
+    json_array_foreach(args, i, a)
+    {
         char *word = say_clean(json_string_value(a) ? json_string_value(a) : "");
         printf(" %s", word);
         free(word);
@@ -73,10 +75,8 @@ static void print(const json_t *config)
     free(file);
     print_settings(json_object_get(config, "settings"));
     puts("servers:");
-    json_object_foreach(servers, name, s)
-        print_server(name, s);
-    json_array_foreach(warnings, i, w)
-        printf("warning: %s\n", json_string_value(w));
+    json_object_foreach(servers, name, s) print_server(name, s);
+    json_array_foreach(warnings, i, w) printf("warning: %s\n", json_string_value(w));
 }
 
 static bool check(struct cli *cli, struct err *err)
@@ -89,8 +89,7 @@ static bool check(struct cli *cli, struct err *err)
         size_t i;
         printf("%s: %s\n", field_text(config, "file"),
                field_flag(config, "fileExists") ? "no mistake" : "not there, so all defaults");
-        json_array_foreach(warnings, i, w)
-            printf("warning: %s\n", json_string_value(w));
+        json_array_foreach(warnings, i, w) printf("warning: %s\n", json_string_value(w));
     }
     json_decref(config);
     return true;

@@ -130,7 +130,8 @@ static bool ask(struct cli *cli, const struct target *t, struct progress *p, jso
     return ok;
 }
 
-/* Asking twice is harmless, so a poold that is absent, or dies under us, is started and asked again. */
+/* Asking twice is harmless, so a poold that is absent, or dies under us, is started and asked
+ * again. */
 static bool ask_until_told(struct cli *cli, const struct target *t, struct progress *p,
                            json_t **daemon, struct err *err)
 {

@@ -20,8 +20,8 @@ const struct cmd cmd_evict = {
     .name = "evict",
     .args = "[DIR]",
     .summary = "stop a project's idle daemons; refused while busy or pinned",
-    .text = "Like stop, but a daemon that is busy or pinned stays and the exit status is 17. "
-            DIR_TEXT,
+    .text =
+        "Like stop, but a daemon that is busy or pinned stays and the exit status is 17. " DIR_TEXT,
     .options = options,
     .max_args = 1,
     .run = run,

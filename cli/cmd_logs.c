@@ -58,8 +58,8 @@ static bool ask(struct cli *cli, bool *is_told, struct err *err)
     char *key = call_escape(t.key), *server = call_escape(t.server);
     char *target = xasprintf("/logs?project=%s&server=%s&lines=%lld%s", key, server,
                              (long long)cli_number(cli, "lines", 100), follow ? "&follow=1" : "");
-    bool ok = call_stream(cli, "GET", target, "text/plain", NULL, follow ? -1 : CALL_WAIT_MS, &c,
-                          err);
+    bool ok =
+        call_stream(cli, "GET", target, "text/plain", NULL, follow ? -1 : CALL_WAIT_MS, &c, err);
     *is_told = ok;
     if (ok && follow) {
         ok = copy_stream(&c, err);
@@ -89,7 +89,8 @@ static char *last_server(struct cli *cli, const char *key, struct err *err)
     const char *latest = "";
     if (named || !offline_daemons(cli, &all, err))
         return server;
-    json_array_foreach(all, i, d) {
+    json_array_foreach(all, i, d)
+    {
         if (strcmp(field_text(d, "projectKey"), key) == 0 &&
             strcmp(field_text(d, "startedAt"), latest) >= 0) {
             latest = field_text(d, "startedAt");

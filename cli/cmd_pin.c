@@ -1,4 +1,5 @@
-/* cli/cmd_pin.c - `poolctl pin` and `poolctl unpin`: keep a daemon when it is idle, or no longer. */
+/* cli/cmd_pin.c - `poolctl pin` and `poolctl unpin`: keep a daemon when it is idle, or no longer.
+ */
 #include "cli/call.h"
 #include "cli/commands.h"
 #include "cli/output.h"

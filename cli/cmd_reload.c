@@ -12,8 +12,7 @@ static bool run(struct cli *cli, struct err *err)
         const json_t *warnings = json_object_get(answer, "warnings"), *w;
         size_t i;
         printf("%s is in force\n", field_text(answer, "file"));
-        json_array_foreach(warnings, i, w)
-            printf("  warning: %s\n", json_string_value(w));
+        json_array_foreach(warnings, i, w) printf("  warning: %s\n", json_string_value(w));
     }
     json_decref(answer);
     return true;

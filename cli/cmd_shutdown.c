@@ -9,10 +9,9 @@
 #include <signal.h>
 #include <time.h>
 
-static const struct opt options[] = {
-    {"keep-daemons", 'k', OPT_FLAG, NULL, 0, 0,
-     "Leave the daemons running; the next poold takes them back."},
-    {0}};
+static const struct opt options[] = {{"keep-daemons", 'k', OPT_FLAG, NULL, 0, 0,
+                                      "Leave the daemons running; the next poold takes them back."},
+                                     {0}};
 
 static bool wait_until_gone(pid_t pid, struct err *err)
 {

@@ -19,7 +19,8 @@ static char *counts(const json_t *daemons)
     json_t *n, *all = json_incref((json_t *)daemons);
     json_int_t sum = 0;
     char *text = xstrdup("");
-    json_object_foreach(all, state, n) {
+    json_object_foreach(all, state, n)
+    {
         json_int_t count = json_integer_value(n);
         sum += count;
         if (!count)
@@ -62,9 +63,7 @@ static void print_problems(const json_t *daemons)
     json_t *bad = json_array();
     const json_t *d;
     size_t i;
-    json_array_foreach(daemons, i, d)
-        if (daemon_is_bad(d))
-            json_array_append(bad, (json_t *)d);
+    json_array_foreach(daemons, i, d) if (daemon_is_bad(d)) json_array_append(bad, (json_t *)d);
     if (json_array_size(bad)) {
         puts("\nneeds attention:");
         daemon_list_print(bad);
@@ -110,9 +109,9 @@ static bool show_poold(struct cli *cli, struct err *err)
     if (!call_get(cli, "/health", &health, err))
         return err->code == ERR_NOT_RUNNING ? show_last_known(cli, NULL, err) : false;
     bool ok = call_get(cli, "/version", &version, err) && call_get(cli, "/daemons", &daemons, err);
-    json_t *status = json_pack("{s:b, s:o, s:o, s:o}", "running", 1, "version",
-                               version ? version : json_null(), "health", health, "daemons",
-                               daemons ? daemons : json_null());
+    json_t *status =
+        json_pack("{s:b, s:o, s:o, s:o}", "running", 1, "version", version ? version : json_null(),
+                  "health", health, "daemons", daemons ? daemons : json_null());
     if (ok && !output_json(cli, status)) {
         if (!call_get(cli, "/settings", &settings, &ignored))
             settings = NULL; /* then without the limits */
@@ -131,7 +130,8 @@ static bool fetch_details(struct cli *cli, const struct target *t, json_t *out, 
     json_t *mine = NULL, *d, *full;
     size_t i;
     bool ok = target_daemons(cli, t, &mine, err);
-    json_array_foreach(mine, i, d) {
+    json_array_foreach(mine, i, d)
+    {
         char *slot = target_slot(t->key, field_text(d, "server"), "");
         ok = ok && call_get(cli, slot, &full, err);
         if (ok)
@@ -151,11 +151,10 @@ static bool show_project(struct cli *cli, struct err *err)
     json_t *daemons = json_array(), *d;
     size_t i;
     bool ok = fetch_details(cli, &t, daemons, err);
-    json_t *status = json_pack("{s:s, s:s, s:O}", "project", t.root, "projectKey", t.key,
-                               "daemons", daemons);
+    json_t *status =
+        json_pack("{s:s, s:s, s:O}", "project", t.root, "projectKey", t.key, "daemons", daemons);
     if (ok && !output_json(cli, status)) {
-        json_array_foreach(daemons, i, d)
-            daemon_detail_print(d);
+        json_array_foreach(daemons, i, d) daemon_detail_print(d);
         if (json_array_size(daemons) == 0)
             printf("%s has no daemon yet; try: poolctl ensure %s\n", t.root, t.key);
     }

@@ -9,16 +9,17 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct opt trust_options[] = {
-    {"yes", 'y', OPT_FLAG, NULL, 0, 0, "Do not ask."}, {0}};
+static const struct opt trust_options[] = {{"yes", 'y', OPT_FLAG, NULL, 0, 0, "Do not ask."}, {0}};
 
 static bool is_confirmed(struct cli *cli, struct err *err)
 {
     char answer[16] = "";
     if (cli_has(cli, "yes"))
         return true;
-    if (!isatty(STDIN_FILENO))
-        return err_set(err, ERR_DENIED, 0, "nobody is there to be asked; give --yes");
+    if (!isatty(STDIN_FILENO)) {
+        cli->remedy = "poolctl trust --yes {}";
+        return err_set(err, ERR_DENIED, 0, "nobody is there to be asked");
+    }
     fputs("Trust it? [y/N] ", stderr);
     if (fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
         return true;
@@ -29,7 +30,6 @@ static bool set_trust(struct cli *cli, bool is_trusted, struct err *err)
 {
     struct target t = {0};
     json_t *project = NULL, *body = json_object();
-    cli->remedy = "poolctl trust --yes DIR";
     bool ok = target_from(cli_arg(cli, 0, NULL), &t, err) && poold_start(cli, err);
     if (ok && is_trusted) {
         ok = target_resolve(cli, &t, NULL, err);
@@ -45,8 +45,6 @@ static bool set_trust(struct cli *cli, bool is_trusted, struct err *err)
         printf("%s is %s\n", root, is_trusted ? "trusted" : "no longer trusted");
         free(root);
     }
-    if (err->code != ERR_DENIED)
-        cli->remedy = NULL;
     json_decref(body);
     json_decref(project);
     target_finish(&t);

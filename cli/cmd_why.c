@@ -1,4 +1,5 @@
-/* cli/cmd_why.c - `poolctl why`: how a request from a place would be routed, and what would start. */
+/* cli/cmd_why.c - `poolctl why`: how a request from a place would be routed, and what would start.
+ */
 #include "cli/call.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -7,11 +8,10 @@
 
 #include <string.h>
 
-static const struct opt options[] = {
-    OPT_SERVER,
-    {"pid", 'p', OPT_NUMBER, "PID", 1, 2147483647,
-     "Instead of DIR: the directory of this process decides."},
-    {0}};
+static const struct opt options[] = {OPT_SERVER,
+                                     {"pid", 'p', OPT_NUMBER, "PID", 1, 2147483647,
+                                      "Instead of DIR: the directory of this process decides."},
+                                     {0}};
 
 static void print_steps(const json_t *why)
 {
@@ -19,7 +19,8 @@ static void print_steps(const json_t *why)
     size_t i;
     if (json_array_size(steps))
         puts("\nhow that was found:");
-    json_array_foreach(steps, i, s) {
+    json_array_foreach(steps, i, s)
+    {
         char *result = say_clean(field_text(s, "result"));
         printf("  %-10s %s\n", field_text(s, "rule"), result);
         free(result);
@@ -38,7 +39,8 @@ static void print_start(const json_t *why)
         return;
     }
     printf("  %-10s", "command");
-    json_array_foreach(argv, i, a) {
+    json_array_foreach(argv, i, a)
+    {
         char *word = say_quoted(json_string_value(a));
         printf(" %s", word);
         free(word);
@@ -46,7 +48,8 @@ static void print_start(const json_t *why)
     putchar('\n');
     output_fact("cwd", say_clean(field_text(why, "cwd")));
     puts("  environment");
-    json_object_foreach(env, name, value) {
+    json_object_foreach(env, name, value)
+    {
         char *word = say_quoted(json_string_value(value));
         printf("    %s=%s\n", name, word);
         free(word);
@@ -75,9 +78,9 @@ static void print(const char *asked, const json_t *why)
     output_fact("server", say_clean(field_text(why, "server")));
     output_fact("state", say_clean(field_text(why, "state")));
     output_fact("url", say_clean(field_text(why, "url")));
-    output_fact("trusted", xstrdup(field_flag(why, "trusted")
-                                       ? "yes: its own files may name commands"
-                                       : "no: its own files may name no commands"));
+    output_fact("trusted",
+                xstrdup(field_flag(why, "trusted") ? "yes: its own files may name commands"
+                                                   : "no: its own files may name no commands"));
     print_steps(why);
     print_start(why);
     free(shown);

@@ -75,9 +75,9 @@ struct wanted {
 static void match(void *arg, const struct opt *opt)
 {
     struct wanted *w = arg;
-    bool same = w->name ? strlen(opt->name) == w->name_len &&
-                              strncmp(opt->name, w->name, w->name_len) == 0
-                        : opt->letter == w->letter;
+    bool same =
+        w->name ? strlen(opt->name) == w->name_len && strncmp(opt->name, w->name, w->name_len) == 0
+                : opt->letter == w->letter;
     if (same && !w->found)
         w->found = opt;
 }

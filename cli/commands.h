@@ -10,9 +10,14 @@ extern const struct cmd cmd_ensure, cmd_list, cmd_status, cmd_why, cmd_logs, cmd
     cmd_reload, cmd_shutdown, cmd_version, cmd_help;
 
 /* Rows that several commands share. */
-#define OPT_SERVER                                                                               \
-    {"server", 's', OPT_TEXT, "NAME", 0, 0, "Which server (default: the setting defaultServer)."}
-#define OPT_EACH_SERVER                                                                          \
-    {"server", 's', OPT_TEXT, "NAME", 0, 0, "Only this server of the project (default: all)."}
-#define DIR_TEXT                                                                                 \
+#define OPT_SERVER                                                                                 \
+    {                                                                                              \
+        "server", 's', OPT_TEXT, "NAME", 0, 0,                                                     \
+            "Which server (default: the setting defaultServer)."                                   \
+    }
+#define OPT_EACH_SERVER                                                                            \
+    {                                                                                              \
+        "server", 's', OPT_TEXT, "NAME", 0, 0, "Only this server of the project (default: all)."   \
+    }
+#define DIR_TEXT                                                                                   \
     "DIR is any directory in the project (default: the present one), or the project's key."

@@ -16,8 +16,8 @@ static json_t *settings_view(const struct settings *settings)
     for (size_t i = 0; i < count; i++) {
         char *text = setting_text(settings, &rows[i]);
         bool is_number = rows[i].type == SETTING_INT;
-        json_t *value = is_number ? json_integer(setting_number(settings, &rows[i]))
-                                  : json_string(text);
+        json_t *value =
+            is_number ? json_integer(setting_number(settings, &rows[i])) : json_string(text);
         json_t *standard = is_number ? json_integer(strtoll(rows[i].standard, NULL, 10))
                                      : json_string(rows[i].standard);
         json_object_set_new(all, rows[i].name,

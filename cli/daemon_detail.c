@@ -17,7 +17,8 @@ static void print_state(const json_t *d)
     printf("  %-10s ", "state");
     say_coloured(stdout, daemon_colour(d), state);
     if (*reason)
-        printf("  (%s%s%s)", reason, *detail && !cause ? ": " : "", *detail && !cause ? detail : "");
+        printf("  (%s%s%s)", reason, *detail && !cause ? ": " : "",
+               *detail && !cause ? detail : "");
     putchar('\n');
     output_fact("cause", cause);
     output_fact("try", remedy);
@@ -31,7 +32,9 @@ static void print_health(const json_t *d)
     printf("  %-10s ", "health");
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         const char *word = field_text(health, layers[i]);
-        enum colour colour = strcmp(word, "ok") == 0 ? GREEN : strcmp(word, "failed") == 0 ? RED : DIM;
+        enum colour colour = strcmp(word, "ok") == 0       ? GREEN
+                             : strcmp(word, "failed") == 0 ? RED
+                                                           : DIM;
         printf("%s%s ", i ? ", " : "", layers[i]);
         say_coloured(stdout, colour, *word ? word : "unknown");
     }
@@ -46,9 +49,9 @@ static void print_process(const json_t *d)
     char *cpu = say_duration(field_number(d, "cpuMs", -1));
     char *age = started && pid ? say_duration(clock_unix_ms() - started) : NULL;
     if (pid)
-        output_fact("process", xasprintf("pid %lld, keeper %lld%s%s%s%s", pid, keeper,
-                                         age ? ", up " : "", age ? age : "",
-                                         *cpu ? ", CPU " : "", cpu));
+        output_fact("process",
+                    xasprintf("pid %lld, keeper %lld%s%s%s%s", pid, keeper, age ? ", up " : "",
+                              age ? age : "", *cpu ? ", CPU " : "", cpu));
     output_fact("memory", memory);
     free(cpu);
     free(age);
@@ -58,12 +61,15 @@ static void print_start(const json_t *d)
 {
     static const struct {
         const char *name, *word;
-    } steps[] = {{"queuedMs", "queued"}, {"spawnedMs", "spawned"}, {"portOpenMs", "port open"},
-                 {"handshakeMs", "handshake"}, {"warmMs", "warm"}};
+    } steps[] = {{"queuedMs", "queued"},
+                 {"spawnedMs", "spawned"},
+                 {"portOpenMs", "port open"},
+                 {"handshakeMs", "handshake"},
+                 {"warmMs", "warm"}};
     char *text = xstrdup("");
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int64_t ms = field_number(json_object_get(d, "steps"), steps[i].name, -1);
-        if (ms < 0)
+        if (ms < 0 || (i == 0 && ms == 0)) /* it did not have to queue */
             continue;
         char *took = say_duration(ms);
         char *more = xasprintf("%s%s%s %s", text, *text ? ", " : "", steps[i].word, took);
@@ -106,8 +112,7 @@ static void print_clients(const json_t *d)
     const json_t *clients = json_object_get(d, "clients"), *c;
     size_t i;
     printf("  %-10s %zu\n", "clients", json_array_size(clients));
-    json_array_foreach(clients, i, c)
-        print_client(c);
+    json_array_foreach(clients, i, c) print_client(c);
 }
 
 void daemon_detail_print(const json_t *d)

@@ -8,10 +8,10 @@
 
 #include <string.h>
 
-static const struct column columns[] = {
-    {"PROJECT", false, 12, true}, {"SERVER", false, 6, false}, {"STATE", false, 14, false},
-    {"HEALTH", false, 8, false},  {"MEMORY", true, 0, false},  {"CLIENTS", true, 0, false},
-    {"GOES", false, 8, false}};
+static const struct column columns[] = {{"PROJECT", false, 12, true}, {"SERVER", false, 6, false},
+                                        {"STATE", false, 14, false},  {"HEALTH", false, 8, false},
+                                        {"MEMORY", true, 0, false},   {"CLIENTS", true, 0, false},
+                                        {"GOES", false, 8, false}};
 
 static void add_row(struct table *t, const json_t *d, int64_t now)
 {
@@ -41,8 +41,7 @@ void daemon_list_print(const json_t *daemons)
     int64_t now = clock_unix_ms();
     const json_t *d;
     size_t i;
-    json_array_foreach(daemons, i, d)
-        add_row(&t, d, now);
+    json_array_foreach(daemons, i, d) add_row(&t, d, now);
     table_print(&t, stdout, say_columns(stdout));
     table_finish(&t);
 }
@@ -59,7 +58,8 @@ void daemon_list_totals(const json_t *daemons, const json_t *settings)
     size_t i;
     int64_t memory = 0, up = 0, sessions = 0;
     int64_t most = setting(settings, "maxDaemons"), mib = setting(settings, "memoryBudgetMiB");
-    json_array_foreach(daemons, i, d) {
+    json_array_foreach(daemons, i, d)
+    {
         int64_t bytes = field_number(d, "memoryBytes", -1);
         const char *state = field_text(d, "state");
         memory += bytes > 0 ? bytes : 0;
@@ -71,7 +71,10 @@ void daemon_list_totals(const json_t *daemons, const json_t *settings)
     if (most > 0)
         printf(" of at most %lld", (long long)most);
     printf(" daemons up, %lld session%s, %s of memory%s%s\n", (long long)sessions,
-           sessions == 1 ? "" : "s", used, budget ? " of " : settings ? ", no budget" : "",
+           sessions == 1 ? "" : "s", used,
+           budget     ? " of "
+           : settings ? ", no budget"
+                      : "",
            budget ? budget : "");
     free(used);
     free(budget);

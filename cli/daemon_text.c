@@ -47,7 +47,8 @@ static char *starting_text(const json_t *d, int64_t now_unix_ms)
         return xstrdup("starting");
     char *now = say_duration(now_unix_ms > since ? now_unix_ms - since : 0);
     char *whole = usual > 0 ? say_duration(usual) : NULL;
-    char *text = whole ? xasprintf("starting %s of ~%s", now, whole) : xasprintf("starting %s", now);
+    char *text =
+        whole ? xasprintf("starting %s of ~%s", now, whole) : xasprintf("starting %s", now);
     free(now);
     free(whole);
     return text;
@@ -113,7 +114,10 @@ char *daemon_cause(const json_t *d)
         return NULL;
     const char *cause = field_text(json_object_get(d, "health"), "cause");
     const char *detail = field_text(d, "detail"), *reason = field_text(d, "reason");
-    const char *best = daemon_is_degraded(d) && *cause ? cause : *detail ? detail : *cause ? cause : reason;
+    const char *best = daemon_is_degraded(d) && *cause ? cause
+                       : *detail                       ? detail
+                       : *cause                        ? cause
+                                                       : reason;
     return say_clean(*best ? best : "no cause is known");
 }
 

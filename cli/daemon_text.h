@@ -3,10 +3,10 @@
 #include "cli/field.h"
 #include "cli/say.h"
 
-bool daemon_is_up(const json_t *d);       /* ready or busy */
+bool daemon_is_up(const json_t *d); /* ready or busy */
 /* Up, but a layer of its health has failed. */
 bool daemon_is_degraded(const json_t *d);
-bool daemon_is_bad(const json_t *d);      /* failed or degraded */
+bool daemon_is_bad(const json_t *d); /* failed or degraded */
 /* "starting 1.2 s of ~3.4 s", "busy: 2 calls", "failed: next try in 5 s", "down (known)". */
 char *daemon_state_text(const json_t *d, int64_t now_unix_ms);
 enum colour daemon_colour(const json_t *d);

@@ -52,7 +52,8 @@ bool each_daemon_do(struct cli *cli, const struct each_daemon *what, struct err 
     json_t *mine = NULL, *d, *done = json_array();
     size_t i;
     bool ok = target_of(cli, &t, err) && target_daemons(cli, &t, &mine, err);
-    json_array_foreach(mine, i, d) {
+    json_array_foreach(mine, i, d)
+    {
         if (ok && strcmp(field_text(d, "state"), "down") != 0)
             ok = do_one(cli, what, &t, d, done, err);
     }

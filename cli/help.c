@@ -25,9 +25,9 @@ static void wrap(FILE *out, const char *words, int indent)
 
 static void print_option(const struct opt *o, FILE *out)
 {
-    char *left = xasprintf("%c%c%s--%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-                           o->letter ? ", " : "  ", o->name, o->value ? " " : "",
-                           o->value ? o->value : "");
+    char *left =
+        xasprintf("%c%c%s--%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+                  o->letter ? ", " : "  ", o->name, o->value ? " " : "", o->value ? o->value : "");
     fprintf(out, "  %-24s ", left);
     wrap(out, o->help, 27);
     free(left);

@@ -12,12 +12,38 @@ static void print_words(const struct opt *options, FILE *out)
         fprintf(out, " --%s", o->name);
 }
 
-/* Options whose value is a file or directory, or something that cannot be completed. */
-static void print_values(const struct opt *options, const char *value, bool is_equal, FILE *out)
+static void add_once(struct strv *words, char *word)
 {
-    for (const struct opt *o = options; o && o->name; o++)
-        if (o->value && (strcmp(o->value, value) == 0) == is_equal)
-            fprintf(out, "|--%s", o->name);
+    for (size_t i = 0; i < words->count; i++) {
+        if (strcmp(words->items[i], word) == 0) {
+            free(word);
+            return;
+        }
+    }
+    strv_add_take(words, word);
+}
+
+/* Options whose value nothing is known about. */
+static void add_blind(const struct opt *options, struct strv *words)
+{
+    for (const struct opt *o = options; o && o->name; o++) {
+        if (!o->value || strcmp(o->value, "FILE") == 0 || strcmp(o->value, "DIR") == 0)
+            continue;
+        add_once(words, xasprintf("--%s", o->name));
+        if (o->letter)
+            add_once(words, xasprintf("-%c", o->letter));
+    }
+}
+
+static void print_blind(FILE *out)
+{
+    struct strv words = {0};
+    add_blind(cmdline_globals, &words);
+    for (const struct cmd *const *c = commands; *c; c++)
+        add_blind((*c)->options, &words);
+    for (size_t i = 0; i < words.count; i++)
+        fprintf(out, "%s%s", i ? "|" : "", words.items[i]);
+    strv_finish(&words);
 }
 
 void help_print_bash(FILE *out)
@@ -28,12 +54,11 @@ void help_print_bash(FILE *out)
           "    COMPREPLY=()\n"
           "    case $before in\n"
           "    --config) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
-          "    --state-dir|--run-dir) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$word\")); return ;;\n"
-          "    -",
+          "    --state-dir|--run-dir) compopt -o filenames; COMPREPLY=($(compgen -d -- "
+          "\"$word\")); return ;;\n"
+          "    ",
           out);
-    print_values(cmdline_globals, "HOST:PORT", true, out);
-    for (const struct cmd *const *c = commands; *c; c++)
-        print_values((*c)->options, "", false, out);
+    print_blind(out);
     fputs(") return ;;\n    esac\n    for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
           "        case $w in\n        ",
           out);
@@ -88,7 +113,9 @@ static void zsh_options(const struct opt *options, FILE *out)
         if (o->value) {
             bool is_dir = strcmp(o->value, "DIR") == 0, is_file = strcmp(o->value, "FILE") == 0;
             fprintf(out, ":%s:%s", is_dir || is_file ? "place" : "value",
-                    is_dir ? "_files -/" : is_file ? "_files" : "");
+                    is_dir    ? "_files -/"
+                    : is_file ? "_files"
+                              : "");
         }
         fputc('\'', out);
     }
@@ -119,7 +146,8 @@ void help_print_zsh(FILE *out)
     }
     fputs("    esac\n"
           "    if [[ -z $command || $command == help ]]; then\n"
-          "        _arguments \"${options[@]}\" '1:command:->command' '*:command:->command' && return\n"
+          "        _arguments \"${options[@]}\" '1:command:->command' '*:command:->command' && "
+          "return\n"
           "        _describe command commands\n"
           "    else\n"
           "        _arguments \"${options[@]}\" '1:command:' '*:directory:_files -/'\n"

@@ -56,19 +56,21 @@ static void print_commands(FILE *out)
 
 void help_print_manual(FILE *out)
 {
-    fputs("# poolctl(1)\n\n"
-          "<!-- Printed by `poolctl help --markdown` from the tables in cli/; a test compares. -->\n\n"
-          "    poolctl [OPTION]... COMMAND [DIR]\n\n"
-          "Asks poold, over `api.sock` in its run directory, and starts it where a command needs\n"
-          "it. Options stand before or after the command and its arguments; `--` ends them.\n"
-          "`list`, `status`, `history`, `logs`, `config` and `version` work while poold is down:\n"
-          "they read the registry, the log files and the configuration file.\n\n"
-          "With `--json` the answer on stdout is JSON, mostly what the API gives (docs/api.md). An\n"
-          "error is then one line on stderr: a problem object (RFC 9457) with `code`, `detail`\n"
-          "and, where there is one, `remedy`; the exit status is the same as without.\n\n"
-          "Colours are used on terminals only, and not with NO_COLOR in the environment.\n\n"
-          "## Options of every command\n",
-          out);
+    fputs(
+        "# poolctl(1)\n\n"
+        "<!-- Printed by `poolctl help --markdown` from the tables in cli/; a test compares. "
+        "-->\n\n"
+        "    poolctl [OPTION]... COMMAND [DIR]\n\n"
+        "Asks poold, over `api.sock` in its run directory, and starts it where a command needs\n"
+        "it. Options stand before or after the command and its arguments; `--` ends them.\n"
+        "`list`, `status`, `history`, `logs`, `config` and `version` work while poold is down:\n"
+        "they read the registry, the log files and the configuration file.\n\n"
+        "With `--json` the answer on stdout is JSON, mostly what the API gives (docs/api.md). An\n"
+        "error is then one line on stderr: a problem object (RFC 9457) with `code`, `detail`\n"
+        "and, where there is one, `remedy`; the exit status is the same as without.\n\n"
+        "Colours are used on terminals only, and not with NO_COLOR in the environment.\n\n"
+        "## Options of every command\n",
+        out);
     print_options(cmdline_globals, out);
     fputs("\n## Commands\n", out);
     print_commands(out);

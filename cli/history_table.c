@@ -53,8 +53,7 @@ void history_table_print(const json_t *rows, bool has_project)
                                            : sizeof without_project / sizeof *without_project};
     const json_t *h;
     size_t i;
-    json_array_foreach(rows, i, h)
-        add_row(&t, h, has_project);
+    json_array_foreach(rows, i, h) add_row(&t, h, has_project);
     table_print(&t, stdout, say_columns(stdout));
     table_finish(&t);
 }

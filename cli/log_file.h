@@ -1,4 +1,5 @@
-/* cli/log_file.h - the end of a daemon's log file, and what comes: for `logs` while poold is down. */
+/* cli/log_file.h - the end of a daemon's log file, and what comes: for `logs` while poold is down.
+ */
 #pragma once
 #include "base/err.h"
 

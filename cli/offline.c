@@ -27,8 +27,8 @@ static bool open_registry(struct cli *cli, struct registry **out, struct err *er
         return false;
     char *file = str_path(dirs->state_dir, "registry.db");
     *out = NULL;
-    bool ok = (access(file, F_OK) != 0 && errno == ENOENT) ||
-              registry_open_readonly(file, out, err);
+    bool ok =
+        (access(file, F_OK) != 0 && errno == ENOENT) || registry_open_readonly(file, out, err);
     free(file);
     return ok;
 }
@@ -133,8 +133,7 @@ bool offline_daemons(struct cli *cli, json_t **out, struct err *err)
     return collect(cli, DAEMONS, NULL, 0, out, err);
 }
 
-bool offline_history(struct cli *cli, const char *key, int64_t limit, json_t **out,
-                     struct err *err)
+bool offline_history(struct cli *cli, const char *key, int64_t limit, json_t **out, struct err *err)
 {
     return collect(cli, HISTORY, key, limit, out, err);
 }
@@ -151,7 +150,8 @@ static const char *nearest_key(json_t *projects, const char *arg, const char *pa
     const char *key, *best = NULL;
     size_t best_len = 0;
     json_t *p;
-    json_object_foreach(projects, key, p) {
+    json_object_foreach(projects, key, p)
+    {
         const char *root = field_text(p, "root");
         if (strcmp(key, arg) == 0)
             return key;
@@ -191,8 +191,8 @@ bool offline_has_living(struct cli *cli)
     bool lives = false;
     if (!offline_daemons(cli, &all, &ignored))
         return false;
-    json_array_foreach(all, i, d)
-        lives = lives || field_number(d, "pid", 0) || field_number(d, "keeperPid", 0);
+    json_array_foreach(all, i, d) lives =
+        lives || field_number(d, "pid", 0) || field_number(d, "keeperPid", 0);
     json_decref(all);
     return lives;
 }

@@ -11,10 +11,12 @@ static const struct {
     enum err_code code;
     const char *remedy;
 } remedies[] = {
-    {ERR_INTERNAL, "poolctl status   (its log is poold.log in the logs folder of the state directory)"},
+    {ERR_INTERNAL,
+     "poolctl status   (its log is poold.log in the logs folder of the state directory)"},
     {ERR_NO_PROJECT, "poolctl ensure DIR   (makes any folder a project; / and home are none)"},
     {ERR_START_FAILED, "poolctl logs {}   (what the daemon said); then poolctl ensure --force {}"},
-    {ERR_START_TIMEOUT, "poolctl status {}   (the start goes on); or poolctl ensure --timeout SECONDS {}"},
+    {ERR_START_TIMEOUT,
+     "poolctl status {}   (the start goes on); or poolctl ensure --timeout SECONDS {}"},
     {ERR_DEGRADED, "poolctl logs {}; then poolctl restart {}"},
     {ERR_NOT_RUNNING, "poolctl ensure DIR   (starts poold)"},
     {ERR_CONFIG, "poolctl config --check   (after the mistake is mended)"},
@@ -64,9 +66,10 @@ static char *project_of(const struct cli *cli)
 static char *remedy_of(const struct cli *cli, const struct err *err)
 {
     const char *own = field_text(cli->problem, "remedy");
-    if (*own || cli->remedy)
-        return xstrdup(*own ? own : cli->remedy);
-    char *project = project_of(cli), *remedy = problem_remedy(err->code, project);
+    if (*own)
+        return xstrdup(own);
+    char *project = project_of(cli);
+    char *remedy = cli->remedy ? fill(cli->remedy, project) : problem_remedy(err->code, project);
     free(project);
     return remedy;
 }

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "cli/daemon_text.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #define LINE_CAP 4096
@@ -13,17 +14,18 @@
 
 void progress_begin(struct progress *p, char *name, bool is_wanted)
 {
-    *p = (struct progress){.is_shown = is_wanted && isatty(STDERR_FILENO),
-                           .name = name,
-                           .began_ms = clock_ms()};
+    *p = (struct progress){
+        .is_shown = is_wanted && isatty(STDERR_FILENO), .name = name, .began_ms = clock_ms()};
 }
 
-/* Steps with their seconds. False past the cap: then the line is as long as it may be. */
+/* Steps with their seconds, that of queueing only while it lasts. False past the cap: then the
+ * line is as long as it may be. */
 static bool add_steps(const struct progress *p, struct buf *line)
 {
-    for (size_t i = 0; i < p->count; i++) {
+    size_t first = p->count > 1 && strcmp(p->steps[0].word, "queued") == 0 ? 1 : 0;
+    for (size_t i = first; i < p->count; i++) {
         char *took = say_duration(p->steps[i].ms);
-        bool ok = buf_printf(line, "%s%s %s", i ? ", " : "", p->steps[i].word, took);
+        bool ok = buf_printf(line, "%s%s %s", i > first ? ", " : "", p->steps[i].word, took);
         free(took);
         if (!ok)
             return false;

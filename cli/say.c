@@ -12,6 +12,8 @@ char *say_duration(int64_t ms)
     long long s = ms / 1000;
     if (ms < 0)
         return xstrdup("");
+    if (ms > 0 && ms < 100)
+        return xasprintf("%lld ms", (long long)ms);
     if (ms < 10000)
         return xasprintf("%lld.%lld s", s, (long long)(ms % 1000 / 100));
     if (s < 60)
@@ -52,7 +54,11 @@ char *say_path(const char *path)
 /* One character: its bytes (0 if it is no UTF-8) and code point. */
 static size_t decode(const unsigned char *p, uint32_t *point)
 {
-    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+    size_t n = p[0] < 0x80                   ? 1
+               : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+               : (p[0] & 0xf0) == 0xe0       ? 3
+               : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                             : 0;
     *point = n == 1 ? p[0] : n ? p[0] & (0xffu >> (n + 1)) : 0;
     for (size_t i = 1; i < n; i++) {
         if ((p[i] & 0xc0) != 0x80)

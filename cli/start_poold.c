@@ -23,7 +23,7 @@ struct starting {
     struct cli *cli;
     const struct dirs *dirs;
     char *log_path;
-    int lock_fd;   /* of run_dir/start.lock; -1: another poolctl has it */
+    int lock_fd; /* of run_dir/start.lock; -1: another poolctl has it */
     bool was_started;
     pid_t child;   /* 0: none, or ended */
     off_t said_at; /* size of the log before the child could write */
@@ -154,7 +154,8 @@ static bool has_failed(struct starting *s, struct err *err)
     return true;
 }
 
-/* One poolctl starts poold; the lock goes with the process, so that a killed one holds up nobody. */
+/* One poolctl starts poold; the lock goes with the process, so that a killed one holds up nobody.
+ */
 static void try_lock(struct starting *s)
 {
     char *path = str_path(s->dirs->run_dir, "start.lock");

@@ -4,9 +4,9 @@
 
 struct column {
     const char *title;
-    bool is_right; /* aligned to the right */
-    size_t least;  /* may be cut to this many columns where room is short; 0: never cut */
-    bool keeps_end;/* cut at its beginning (paths) */
+    bool is_right;  /* aligned to the right */
+    size_t least;   /* may be cut to this many columns where room is short; 0: never cut */
+    bool keeps_end; /* cut at its beginning (paths) */
 };
 
 struct table {
@@ -16,7 +16,7 @@ struct table {
         char *text; /* NULL in a note's row but its first */
         enum colour colour;
         bool is_note;
-    } *cells; /* count a row */
+    } * cells; /* count a row */
     size_t cell_count;
 };
 

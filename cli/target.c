@@ -70,7 +70,8 @@ static bool find_gone(struct cli *cli, struct target *t, struct err *err)
     size_t i;
     if (!t->path || stat(t->path, &st) == 0 || !call_get(cli, "/projects", &projects, err))
         return false;
-    json_array_foreach(projects, i, p) {
+    json_array_foreach(projects, i, p)
+    {
         if (strcmp(field_text(p, "project"), t->path) == 0) {
             free(t->path);
             t->path = NULL;
@@ -126,7 +127,8 @@ bool target_daemons(struct cli *cli, const struct target *t, json_t **out, struc
         json_decref(mine);
         return false;
     }
-    json_array_foreach(all, i, d) {
+    json_array_foreach(all, i, d)
+    {
         if (strcmp(field_text(d, "projectKey"), t->key) == 0 &&
             (!server || strcmp(field_text(d, "server"), server) == 0))
             json_array_append(mine, d);

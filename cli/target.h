@@ -2,9 +2,9 @@
 #pragma once
 #include "cli/cmd.h"
 
-struct target { /* zero; target_finish */
-    char *path; /* absolute, as the user sees it; NULL when named by key */
-    char *name; /* the key as typed; NULL when named by directory */
+struct target {                /* zero; target_finish */
+    char *path;                /* absolute, as the user sees it; NULL when named by key */
+    char *name;                /* the key as typed; NULL when named by directory */
     char *key, *root, *server; /* by target_resolve */
 };
 

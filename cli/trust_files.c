@@ -15,8 +15,8 @@
 /* Files of a project that servers we know may take commands from. */
 static const char *const names[] = {".serena/project.yml", ".serena/project.local.yml"};
 /* Words of their lines that lead to something being run. */
-static const char *const words[] = {"ls_specific_settings", "ls_path", "command", "_path:",
-                                    "args:", "exec", "run:"};
+static const char *const words[] = {
+    "ls_specific_settings", "ls_path", "command", "_path:", "args:", "exec", "run:"};
 
 static bool looks_like_command(const char *line)
 {

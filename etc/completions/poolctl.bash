@@ -1,0 +1,41 @@
+# bash completion for poolctl, printed by `poolctl help --bash`
+_poolctl() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= w
+    COMPREPLY=()
+    case $before in
+    --config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --state-dir|--run-dir) compopt -o filenames; COMPREPLY=($(compgen -d -- "$word")); return ;;
+    --listen|--server|-s|--timeout|-t|--pid|-p|--lines|-n) return ;;
+    esac
+    for w in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        case $w in
+        ensure|list|status|why|logs|history|stop|restart|evict|pin|unpin|forget|trust|untrust|config|reload|shutdown|version|help) command=$w; break ;;
+        esac
+    done
+    local options=" --config --state-dir --run-dir --listen --json --help --version" commands="ensure list status why logs history stop restart evict pin unpin forget trust untrust config reload shutdown version help"
+    case $command in
+    ensure) options+=" --server --direct --no-wait --timeout --warm --trust --force" ;;
+    status) options+=" --server" ;;
+    why) options+=" --server --pid" ;;
+    logs) options+=" --follow --lines --server" ;;
+    history) options+=" --lines" ;;
+    stop) options+=" --all --now --server" ;;
+    restart) options+=" --server --timeout" ;;
+    evict) options+=" --server" ;;
+    pin) options+=" --server" ;;
+    unpin) options+=" --server" ;;
+    trust) options+=" --yes" ;;
+    config) options+=" --check --example" ;;
+    shutdown) options+=" --keep-daemons" ;;
+    help) options+=" --markdown --bash --zsh" ;;
+    esac
+    if [[ $word == -* ]]; then
+        COMPREPLY=($(compgen -W "$options" -- "$word"))
+    elif [[ -z $command || $command == help ]]; then
+        COMPREPLY=($(compgen -W "$commands" -- "$word"))
+    else
+        compopt -o filenames
+        COMPREPLY=($(compgen -d -- "$word"))
+    fi
+}
+complete -F _poolctl poolctl
