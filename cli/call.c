@@ -72,6 +72,8 @@ bool call_stream(struct cli *cli, const char *method, const char *target, const 
     char *whole =
         str_starts(target, API_PREFIX) ? xstrdup(target) : xasprintf(API_PREFIX "%s", target);
     json_decref(body);
+    json_decref(cli->problem); /* of an earlier call: it is not about this one */
+    cli->problem = NULL;
     bool ok = call_socket(cli, &path, err);
     if (ok) {
         struct client_request request = {.socket_path = path,

@@ -172,15 +172,30 @@ static bool judge(const json_t *daemon, struct err *err)
     return err->code == ERR_OK;
 }
 
+/* --trust: what that allows, before it is done. A folder that no project is found for becomes one.
+ */
+static bool show_trust(struct cli *cli, struct target *t, struct err *err)
+{
+    struct err why = {0};
+    if (!cli_has(cli, "trust"))
+        return true;
+    if (!poold_start(cli, err))
+        return false;
+    if (!target_resolve(cli, t, cli_text(cli, "server"), &why) && !t->path)
+        return err_set(err, why.code, 0, "%s", err_text(&why));
+    trust_files_show(t->root ? t->root : t->path, stderr);
+    return true;
+}
+
 static bool run(struct cli *cli, struct err *err)
 {
     struct target t = {0};
     struct progress p;
     json_t *daemon = NULL;
-    if (!target_from(cli_arg(cli, 0, "."), &t, err))
+    if (!target_from(cli_arg(cli, 0, "."), &t, err) || !show_trust(cli, &t, err)) {
+        target_finish(&t);
         return false;
-    if (cli_has(cli, "trust") && t.path)
-        trust_files_show(t.path, stderr);
+    }
     char *place = say_path(t.path ? t.path : t.name);
     const char *server = cli_text(cli, "server");
     progress_begin(&p, server ? xasprintf("%s for %s", server, place) : xstrdup(place),

@@ -7,7 +7,6 @@
 #include "platform/dirs.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define FILE_CAP (1024 * 1024)
 #define LINES_MAX 20
@@ -48,29 +47,9 @@ static void show_lines(char *text, FILE *out)
         fputs("    (no line in it looks like a command now; it may change later)\n", out);
 }
 
-/* The nearest folder at or above dir that has a .serena or .git. New string; else dir. */
-static char *find_root(const char *dir)
+void trust_files_show(const char *root, FILE *out)
 {
-    char *real = realpath(dir, NULL), *at = xstrdup(real ? real : dir);
-    free(real);
-    char *top = xstrdup(at);
-    for (char *slash; (slash = strrchr(at, '/')) && slash != at; *slash = '\0') {
-        char *serena = str_path(at, ".serena"), *git = str_path(at, ".git");
-        bool found = access(serena, F_OK) == 0 || access(git, F_OK) == 0;
-        free(serena);
-        free(git);
-        if (found) {
-            free(top);
-            return at;
-        }
-    }
-    free(at);
-    return top;
-}
-
-void trust_files_show(const char *dir, FILE *out)
-{
-    char *root = find_root(dir), *shown = say_path(root);
+    char *shown = say_path(root);
     int found = 0;
     fprintf(out,
             "Trust lets files of %s name commands that its servers run as you,\n"
@@ -92,6 +71,5 @@ void trust_files_show(const char *dir, FILE *out)
     }
     if (!found)
         fprintf(out, "  (none of %s and %s is there yet)\n", names[0], names[1]);
-    free(root);
     free(shown);
 }

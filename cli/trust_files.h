@@ -2,6 +2,6 @@
 #pragma once
 #include <stdio.h>
 
-/* Write what trust means for the project at dir (a directory in it), which of those files are
- * there, and their lines that look like commands. */
-void trust_files_show(const char *dir, FILE *out);
+/* Write what trust means for the project at root, which of those files are there, and their lines
+ * that look like commands. */
+void trust_files_show(const char *root, FILE *out);
