@@ -142,7 +142,8 @@ void keeper_stop(struct keeper *keeper, int64_t grace_ms, const char *reason)
     set_state(keeper, KEEPER_STOPPING);
 }
 
-/* The end of the main process is the end of the daemon; what it leaves gets TERM and little time. */
+/* The end of the main process is the end of the daemon; what it leaves gets TERM and little
+ * time. */
 static void on_main_end(struct keeper *keeper)
 {
     int64_t grace_ms = keeper->stop_reason ? keeper->stop_grace_ms : keeper->spec.grace_ms;

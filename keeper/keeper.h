@@ -37,7 +37,8 @@ struct keeper {
 };
 
 /* Prepare: takes over spec (emptied) and listen_fd; catches signals and becomes a subreaper. */
-bool keeper_init(struct keeper *keeper, struct spec *spec, int listen_fd, struct err *err) MUST_CHECK;
+bool keeper_init(struct keeper *keeper, struct spec *spec, int listen_fd,
+                 struct err *err) MUST_CHECK;
 /* Start the daemon and keep it until nothing of it is left and poold knows. */
 void keeper_run(struct keeper *keeper);
 void keeper_finish(struct keeper *keeper);

@@ -1,4 +1,4 @@
-/* keeper/main_keeper.c - the program poold-keeper: `daemon` keeps one daemon, `hold` keeps poold. */
+/* keeper/main_keeper.c - the program poold-keeper: `daemon` keeps a daemon, `hold` keeps poold. */
 #include "base/str.h"
 #include "keeper/holder.h"
 #include "keeper/keeper.h"

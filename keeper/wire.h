@@ -37,7 +37,7 @@ enum wire_type {
     WIRE_STATUS_ASK, /* poold: answer with STATUS now */
     WIRE_STATUS,     /* keeper: see below; also sent unasked at every change */
     WIRE_USAGE_ASK,  /* poold: answer with USAGE */
-    WIRE_USAGE,      /* keeper: rss_bytes pss_bytes cpu_ms processes (of the tree, without keeper) */
+    WIRE_USAGE,      /* keeper: rss_bytes pss_bytes cpu_ms processes; of the tree without keeper */
     WIRE_STOP,       /* poold: grace_ms, reason (word). Ends the tree; news comes as STATUS */
     WIRE_BYE,        /* poold: it goes away in good order; the orphan clock starts */
     /* Stdio servers: one JSON-RPC line per frame, without its line end. */
@@ -71,19 +71,20 @@ enum wire_type {
 #define KEEPER_LINGER_MS 10000
 
 /* The spec: what a keeper is told at its start, as "key value\n" text on its stdin:
- *   id, generation, project (also the daemon's default cwd), project_key, server, definition (hash),
- *   transport (http|sse|stdio), port,
+ *   id, generation, project (also the daemon's default cwd), project_key, server,
+ *   definition (hash), transport (http|sse|stdio), port,
  *   run_dir        where <id>.sock and <id>.lock go (keepers/ of the run dir)
  *   log            path of the log file; log_max_bytes rotate size (one old copy: LOG.1)
  *   cwd
  *   arg            repeated: argv
- *   env            repeated: NAME=VALUE, the whole environment (POOLD_DAEMON_ID is added by the keeper)
+ *   env            repeated: NAME=VALUE, the whole environment (the keeper adds POOLD_DAEMON_ID)
  *   orphan_ms      stop after this long without a poold
  *   grace_ms       TERM to KILL when it stops by itself
  *   epoch          of the poold that starts it
  * The keeper command: `poold-keeper daemon` with the spec on stdin. It checks the spec, takes the
  * lock, listens, goes into the background (own session) and only then exits 0 in the foreground
- * process; on failure one line on stderr and exit 1. Then it spawns the daemon. */
+ * process. Then it spawns the daemon. On failure one line on stderr and exit 1 (a place cannot be
+ * used), 2 (the spec makes no sense) or 8 (the keeper of this id is running already). */
 
 /* Append a frame. False past out's cap. */
 bool wire_put(struct buf *out, enum wire_type type, uint64_t sequence, const void *payload,

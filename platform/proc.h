@@ -37,8 +37,10 @@ struct proc_list {
 /* Append root (if it is alive) and all its descendants to out, breadth first, without those that
  * out holds already. From children files, else from a scan of everybody's parent. */
 void proc_tree(pid_t root, struct proc_list *out);
-/* For tests: find children by the scan even where the system has children files. */
-void proc_tree_by_scan(bool yes);
+/* For tests: use the slow ways (a scan for children, tables for ports) even where the system has
+ * better ones. */
+void proc_use_fallbacks(bool yes);
+bool proc_uses_fallbacks(void);
 /* All processes of our uid whose initial environment has NAME=VALUE (any value if NULL). Slow
  * (reads every environ): for boot and for a lost keeper only. */
 void proc_with_env(const char *name, const char *value, struct proc_list *out);

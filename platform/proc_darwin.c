@@ -128,9 +128,14 @@ void proc_tree(pid_t root, struct proc_list *out)
     free(tree.items);
 }
 
-void proc_tree_by_scan(bool yes)
+void proc_use_fallbacks(bool yes)
 {
     (void)yes; /* there is only one way here */
+}
+
+bool proc_uses_fallbacks(void)
+{
+    return false;
 }
 
 void proc_kill_all(struct proc_list *trees)

@@ -24,7 +24,7 @@ struct stat_line {
     uint64_t cpu_ticks, start_time;
 };
 
-static bool prefer_scan;
+static bool use_fallbacks;
 
 /* Read the beginning of a /proc file, terminated; its length or -1. */
 static ssize_t read_start(const char *path, char *out, size_t room)
@@ -153,7 +153,7 @@ static bool has_children_files(void)
         snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
         has = access(path, R_OK) == 0;
     }
-    return has && !prefer_scan;
+    return has && !use_fallbacks;
 }
 
 /* The children that one thread has forked. The file can be long, but it is read in one go per
@@ -242,9 +242,14 @@ void proc_tree(pid_t root, struct proc_list *out)
     free(tree.items);
 }
 
-void proc_tree_by_scan(bool yes)
+void proc_use_fallbacks(bool yes)
 {
-    prefer_scan = yes;
+    use_fallbacks = yes;
+}
+
+bool proc_uses_fallbacks(void)
+{
+    return use_fallbacks;
 }
 
 static bool all_are_stopped(const struct proc_list *list)

@@ -120,7 +120,8 @@ static void listeners_from_table(const char *path, int family, int port, struct 
         char text[33] = "", local[41];
         unsigned local_port, state;
         uint64_t inode;
-        if (sscanf(line, " %*d: %40[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%*x %*x:%*x %*x %*u %*d %" SCNu64,
+        if (sscanf(line, " %*d: %40[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%*x %*x:%*x %*x "
+                         "%*u %*d %" SCNu64,
                    local, &local_port, &state, &inode) != 4 ||
             state != STATE_LISTEN || local_port != (unsigned)port)
             continue;
@@ -185,7 +186,7 @@ enum proc_port proc_port_owner(int port, pid_t tree_root, pid_t *who)
     struct listeners all = {0};
     if (who)
         *who = 0;
-    if (!listeners_from_kernel(port, &all)) {
+    if (proc_uses_fallbacks() || !listeners_from_kernel(port, &all)) {
         all = (struct listeners){0};
         listeners_from_table("/proc/net/tcp", AF_INET, port, &all);
         listeners_from_table("/proc/net/tcp6", AF_INET6, port, &all);

@@ -302,7 +302,7 @@ def test_a_stop_during_the_end_hurries_it_but_is_not_its_reason(world):
     keeper, c = world.python(FAMILY + "time.sleep(1000)", grace_ms=60000)
     wait_output(keeper, "member", 12)
     os.kill(int(c.status()["pid"]), signal.SIGKILL)
-    assert c.wait_state("stopping")["exit_signal"] == "9", "the cause is told before the tree is gone"
+    assert c.wait_state("stopping")["exit_signal"] == "9", "told before the tree is gone"
     begin = time.monotonic()
     c.stop(grace_ms=50, reason="evict")
     assert "stop_reason" not in c.wait_state("exited")
@@ -592,8 +592,8 @@ def test_the_last_lines_come_before_the_exit(world):
 
 
 def test_the_stop_of_a_stdio_server_that_reads_nothing(world):
-    keeper, c = world.python(DEAF + "import time\nprint('x', flush=True)\nwhile True: time.sleep(1)",
-                             transport="stdio")
+    keeper, c = world.python(DEAF + "import time\nprint('x', flush=True)\n"
+                             "while True: time.sleep(1)", transport="stdio")
     assert c.line() == (1, "x")
     for i in range(30):
         c.send(INPUT, b"y" * 100000, i + 1)
