@@ -54,6 +54,19 @@ bool buf_add_str(struct buf *b, const char *s)
     return buf_add(b, s, strlen(s));
 }
 
+bool buf_add_int(struct buf *b, int64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do
+        digits[--at] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        digits[--at] = '-';
+    return buf_add(b, digits + at, sizeof digits - at);
+}
+
 bool buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list args, again;

@@ -20,6 +20,8 @@ struct buf {
 /* Append n bytes; false (and nothing appended) if that would pass the cap. */
 bool buf_add(struct buf *b, const void *bytes, size_t n) MUST_CHECK;
 bool buf_add_str(struct buf *b, const char *s) MUST_CHECK;
+/* Append a decimal number. */
+bool buf_add_int(struct buf *b, int64_t value) MUST_CHECK;
 bool buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 /* Room for n more bytes, to be filled by the caller and then counted by buf_commit;
  * NULL past the cap. Valid until the next call on b. */

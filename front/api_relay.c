@@ -131,8 +131,11 @@ static void send_request(struct relay *r, const struct request *request)
     }
     if (ok && (request->body.n || head->has_length || head->is_chunked))
         ok = buf_printf(&out, "Content-Length: %zu\r\n", request->body.n);
-    if (ok && buf_add_str(&out, "\r\n"))
-        upstream_send(r->up, out.data, out.len, request->body.p, request->body.n);
+    if (ok && buf_add_str(&out, "\r\n")) {
+        upstream_add(r->up, out.data, out.len);
+        upstream_add(r->up, request->body.p, request->body.n);
+        upstream_flush(r->up);
+    }
     buf_release(&out);
 }
 

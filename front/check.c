@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static struct check_result refuse(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static struct check_result refuse(int status, const char *fmt, ...)
@@ -83,14 +82,14 @@ static struct check_result check_browser(const struct http_head *head, bool is_m
 }
 
 struct check_result check_request(const struct http_head *head, const struct peer_id *peer,
-                                  bool is_mcp, int port)
+                                  uid_t our_uid, bool is_mcp, int port)
 {
     if (!peer->is_known)
         return refuse(403, "the system does not say which user this connection belongs to");
-    if (peer->uid != getuid())
+    if (peer->uid != our_uid)
         return refuse(403, "this poold belongs to another user (uid %ld, you are uid %ld); "
                            "start your own with: poolctl ensure DIR",
-                      (long)getuid(), (long)peer->uid);
+                      (long)our_uid, (long)peer->uid);
     struct span host = http_header(head, "Host");
     if (host.p && !is_loopback_authority(host, port))
         return refuse(421, "the Host header must be 127.0.0.1:%d or localhost:%d", port, port);

@@ -14,4 +14,4 @@ struct check_result {
  * or exactly ours on the API's; without Origin, Sec-Fetch-Site other than none or same-origin is refused;
  * API changes need POST, PUT or DELETE with application/json. */
 struct check_result check_request(const struct http_head *head, const struct peer_id *peer,
-                                  bool is_mcp, int port);
+                                  uid_t our_uid, bool is_mcp, int port);

@@ -54,9 +54,11 @@ static void json_begin(struct flight *f, int64_t length)
     conn_add(c, headers, strlen(headers));
     if (!f->conn)
         return;
-    if (length >= 0)
-        conn_printf(c, "Content-Length: %lld\r\n", (long long)length);
-    else if (!c->is_http10)
+    if (length >= 0) {
+        conn_add(c, "Content-Length: ", 16);
+        conn_add_int(c, length);
+        conn_add(c, "\r\n", 2);
+    } else if (!c->is_http10)
         conn_add(c, "Transfer-Encoding: chunked\r\n", 28);
     conn_add(c, c->will_close ? "Connection: close\r\n\r\n" : "\r\n", c->will_close ? 21 : 2);
     f->status = length < 0 && !c->is_http10 ? -1 : f->status; /* -1: we chunk it */

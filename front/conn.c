@@ -102,6 +102,12 @@ void conn_add(struct conn *c, const void *bytes, size_t n)
         gone(c); /* back-pressure keeps this from happening; a peer past it is dropped */
 }
 
+void conn_add_int(struct conn *c, int64_t number)
+{
+    if (!c->is_doomed && !buf_add_int(&c->out, number))
+        gone(c);
+}
+
 void conn_printf(struct conn *c, const char *fmt, ...)
 {
     char text[2048];

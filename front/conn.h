@@ -51,6 +51,7 @@ void conn_close(struct conn *c);
 void conn_take(struct conn *c, const struct conn_user *user, void *self);
 /* Append to the answer; conn_flush sends it. */
 void conn_add(struct conn *c, const void *bytes, size_t n);
+void conn_add_int(struct conn *c, int64_t number);
 void conn_printf(struct conn *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void conn_flush(struct conn *c);
 /* So much is unsent that its source should pause (user->on_drained follows). */

@@ -10,7 +10,7 @@ void dispatch(struct conn *c, const struct request *request)
 {
     struct route_url url = route_parse(request->head.path);
     bool is_mcp = url.endpoint != ENDPOINT_API;
-    struct check_result check = check_request(&request->head, &c->peer, is_mcp, c->front->port);
+    struct check_result check = check_request(&request->head, &c->peer, c->front->uid, is_mcp, c->front->port);
     if (check.status) {
         c->will_close = true;
         enum err_code code = check.status == 403 ? ERR_DENIED : ERR_BAD_REQUEST;

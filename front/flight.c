@@ -322,15 +322,20 @@ void flight_drop_all(struct session *s)
     }
 }
 
-const char *flight_headers(const struct session *s, bool with_session_id)
+const char *flight_headers(struct session *s, bool with_session_id)
 {
     static char text[1024];
     const struct daemon *d = s->daemon;
+    struct link *l = &s->link;
+    if (!with_session_id && l->answer_head)
+        return l->answer_head;
     snprintf(text, sizeof text, "X-Poold-Project: %s\r\nX-Poold-Route: %s\r\n%s%s%s%s%s%s",
              d->project->key, route_word(with_session_id ? s->rule : ROUTE_SESSION),
              d->id[0] ? "X-Poold-Daemon: " : "", d->id, d->id[0] ? "\r\n" : "",
              with_session_id ? "Mcp-Session-Id: " : "", with_session_id ? s->id : "",
              with_session_id ? "\r\n" : "");
+    if (!with_session_id && l->state == LINK_OPEN) /* the same for every call over this link */
+        l->answer_head = xstrdup(text);
     return text;
 }
 

@@ -87,7 +87,7 @@ void flight_drop_all(struct session *s);
 /* A slot has changed: wake, re-send or fail what waits for it. */
 void flight_daemon_changed(struct session *s);
 /* The headers every MCP answer carries, as lines. Borrowed until the next call. */
-const char *flight_headers(const struct session *s, bool with_session_id);
+const char *flight_headers(struct session *s, bool with_session_id);
 
 extern const struct flight_client flight_client_none; /* nobody listens */
 extern const struct flight_client client_http_sink;   /* front/client_http.c */

@@ -127,6 +127,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     f->places = places;
     f->listen_fd = listen_fd;
     f->port = net_port(listen_fd);
+    f->uid = getuid();
     struct list *lists[] = {&f->conns,   &f->searching,    &f->flights,          &f->upstreams, &f->idle,
                             &f->streams, &f->doomed_conns, &f->doomed_upstreams, &f->unlisted};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

@@ -25,7 +25,9 @@ void link_reset(struct link *l)
     l->daemon_id[0] = '\0';
     free(l->upstream_session);
     free(l->post_path);
-    l->upstream_session = l->post_path = NULL;
+    free(l->call_head);
+    free(l->answer_head);
+    l->upstream_session = l->post_path = l->call_head = l->answer_head = NULL;
     l->split = (struct sse_splitter){0};
     buf_release(&l->held);
 }

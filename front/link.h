@@ -37,6 +37,8 @@ struct link {
     char daemon_id[32];
     char *upstream_session;   /* the daemon's session id (HTTP), or NULL */
     char *post_path;          /* where messages go (HTTP+SSE) */
+    char *call_head;          /* the part of a call's head that is always the same, made at need */
+    char *answer_head;        /* same for the answers to the client */
     char *result;             /* the daemon's answer to initialize, whole message */
     struct upstream *opening; /* handshake request under way */
     struct upstream *push;    /* the stream of what comes unasked (HTTP: GET; SSE: the stream) */

@@ -9,38 +9,48 @@
 
 /* --- writing requests --- */
 
-/* A request head of ours; the client's own head never goes further than the front. */
-static size_t write_head(const struct link *l, const char *method, const char *accept,
-                         const char *extra, size_t body_n, char *out, size_t room)
+/* The lines of a request head of ours that do not change from call to call; the client's own head
+ * never goes further than the front. New string. */
+static char *head_lines(const struct link *l, const char *method, const char *accept)
 {
     const struct session *s = l->session;
     const char *upstream = l->upstream_session;
-    bool has_body = strcmp(method, "POST") == 0;
-    char length[64] = "";
-    if (has_body)
-        snprintf(length, sizeof length, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
-                 body_n);
-    int n = snprintf(out, room, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: %s\r\n%s%s%s%s%s%s%s%s\r\n",
-                     method, link_path(l), s->daemon->port, accept, length,
-                     upstream ? "Mcp-Session-Id: " : "", upstream ? upstream : "",
-                     upstream ? "\r\n" : "",
-                     l->state == LINK_OPEN || l->is_initialized_sent ? "MCP-Protocol-Version: " : "",
-                     l->state == LINK_OPEN || l->is_initialized_sent ? s->protocol : "",
-                     l->state == LINK_OPEN || l->is_initialized_sent ? "\r\n" : "",
-                     extra ? extra : "");
-    return n > 0 && (size_t)n < room ? (size_t)n : 0;
+    bool is_negotiated = l->state == LINK_OPEN || l->is_initialized_sent;
+    return xasprintf("%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: %s\r\n%s%s%s%s%s%s", method,
+                     link_path(l), s->daemon->port, accept, upstream ? "Mcp-Session-Id: " : "",
+                     upstream ? upstream : "", upstream ? "\r\n" : "",
+                     is_negotiated ? "MCP-Protocol-Version: " : "", is_negotiated ? s->protocol : "",
+                     is_negotiated ? "\r\n" : "");
 }
 
-static bool send_message(struct link *l, struct upstream *up, const char *extra, const char *body,
+static void send_message(struct link *l, struct upstream *up, const char *extra, const char *body,
                          size_t body_n)
 {
-    char head[CAP_HEAD];
-    size_t n = write_head(l, "POST", "application/json, text/event-stream", extra, body_n, head,
-                          sizeof head);
-    if (!n)
-        return false;
-    upstream_send(up, head, n, body, body_n);
-    return true;
+    static const char accept[] = "application/json, text/event-stream\r\nContent-Type: application/json";
+    char *lines = l->call_head;
+    if (!lines)
+        lines = head_lines(l, "POST", accept);
+    if (l->state == LINK_OPEN)
+        l->call_head = lines;
+    upstream_add_str(up, lines);
+    if (extra)
+        upstream_add_str(up, extra);
+    upstream_add_str(up, "Content-Length: ");
+    upstream_add_int(up, (int64_t)body_n);
+    upstream_add_str(up, "\r\n\r\n");
+    upstream_add(up, body, body_n);
+    upstream_flush(up);
+    if (lines != l->call_head)
+        free(lines);
+}
+
+static void send_bare(struct link *l, struct upstream *up, const char *method, const char *accept)
+{
+    char *lines = head_lines(l, method, accept);
+    upstream_add_str(up, lines);
+    upstream_add_str(up, "\r\n");
+    upstream_flush(up);
+    free(lines);
 }
 
 /* --- the handshake --- */
@@ -286,8 +296,7 @@ static void http_send(struct link *l, struct flight *f)
     }
     f->phase = FLIGHT_SENT;
     f->status = 0;
-    if (!send_message(l, f->up, f->headers, f->body, f->body_n))
-        flight_fail(f, ERR_TOO_BIG, "the request's headers are too large");
+    send_message(l, f->up, f->headers, f->body, f->body_n);
 }
 
 /* --- the GET stream --- */
@@ -350,13 +359,11 @@ static void http_push(struct link *l, bool is_wanted)
     if (l->push)
         return;
     struct err err = {0};
-    char head[CAP_HEAD];
-    size_t n = write_head(l, "GET", "text/event-stream", NULL, 0, head, sizeof head);
     l->split = (struct sse_splitter){0};
     buf_release(&l->held);
     l->push = upstream_open(l->session->front, l->session->daemon, &push_user, l, &err);
     if (l->push)
-        upstream_send(l->push, head, n, NULL, 0);
+        send_bare(l, l->push, "GET", "text/event-stream");
 }
 
 /* --- the end --- */
@@ -379,12 +386,10 @@ static void http_close(struct link *l)
     if (!l->upstream_session)
         return;
     struct err err = {0};
-    char head[CAP_HEAD];
-    size_t n = write_head(l, "DELETE", "application/json", NULL, 0, head, sizeof head);
     struct upstream *up =
         upstream_open(l->session->front, l->session->daemon, &delete_user, NULL, &err);
     if (up) /* nobody waits for its answer */
-        upstream_send(up, head, n, NULL, 0);
+        send_bare(l, up, "DELETE", "application/json");
 }
 
 const struct link_transport link_http = {http_open, http_send, http_push, http_close};

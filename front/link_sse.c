@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "front/flight.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,17 +21,20 @@ static void on_nothing(void *self)
     (void)self;
 }
 
-static bool post(struct link *l, struct upstream *up, const char *extra, const char *body, size_t n)
+static void post(struct link *l, struct upstream *up, const char *extra, const char *body, size_t n)
 {
-    char head[CAP_HEAD];
-    int head_n = snprintf(head, sizeof head,
-                          "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
-                          "Accept: application/json\r\nContent-Length: %zu\r\n%s\r\n",
-                          l->post_path, l->session->daemon->port, n, extra ? extra : "");
-    if (head_n <= 0 || (size_t)head_n >= sizeof head)
-        return false;
-    upstream_send(up, head, (size_t)head_n, body, n);
-    return true;
+    upstream_add_str(up, "POST ");
+    upstream_add_str(up, l->post_path);
+    upstream_add_str(up, " HTTP/1.1\r\nHost: 127.0.0.1:");
+    upstream_add_int(up, l->session->daemon->port);
+    upstream_add_str(up, "\r\nContent-Type: application/json\r\nAccept: application/json\r\n");
+    if (extra)
+        upstream_add_str(up, extra);
+    upstream_add_str(up, "Content-Length: ");
+    upstream_add_int(up, (int64_t)n);
+    upstream_add_str(up, "\r\n\r\n");
+    upstream_add(up, body, n);
+    upstream_flush(up);
 }
 
 /* --- the handshake's own messages --- */
@@ -144,21 +148,21 @@ static void on_stream_body(void *self, const char *bytes, size_t n)
         link_failed(l, false, "it sent an event that is too large");
         return;
     }
-    /* Event by event; a callback may end the link, and then nothing here is ours any more. */
+    if (!sse_split(&l->split, bytes, n))
+        return; /* no event has ended: nothing is scanned twice */
+    /* Event by event, out of a buffer of our own; a callback may end the link. */
+    struct buf events = l->held;
+    l->held = (struct buf)BUF_INIT(CAP_MESSAGE);
     struct sse_splitter split = {0};
-    size_t len;
-    while (l->push == stream && l->held.len &&
-           (len = sse_first(&split, l->held.data, l->held.len)) > 0) {
-        struct buf event = BUF_INIT(CAP_MESSAGE);
-        bool ok = buf_add(&event, l->held.data, len);
-        buf_consume(&l->held, len);
-        split = (struct sse_splitter){0};
-        if (ok)
-            take_event(l, event.data, event.len);
-        buf_release(&event);
+    size_t at = 0, len;
+    while (l->push == stream && at < events.len &&
+           (len = sse_first(&split, events.data + at, events.len - at)) > 0) {
+        take_event(l, events.data + at, len);
+        at += len;
     }
-    if (l->push == stream && !l->held.len)
-        buf_release(&l->held);
+    if (l->push == stream && at < events.len && !buf_add(&l->held, events.data + at, events.len - at))
+        assert(false); /* it was in a buffer of the same cap */
+    buf_release(&events);
 }
 
 static void on_stream_end(void *self, enum upstream_end how)
@@ -192,10 +196,6 @@ static const struct upstream_user stream_user = {on_stream_head, on_stream_body,
 static void sse_open(struct link *l)
 {
     struct err err = {0};
-    char head[256];
-    int n = snprintf(head, sizeof head,
-                     "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: text/event-stream\r\n\r\n",
-                     link_path(l), l->session->daemon->port);
     l->is_initialized_sent = false;
     l->push = upstream_open(l->session->front, l->session->daemon, &stream_user, l, &err);
     if (!l->push) {
@@ -203,7 +203,12 @@ static void sse_open(struct link *l)
         link_suspect(l);
         return;
     }
-    upstream_send(l->push, head, (size_t)n, NULL, 0);
+    upstream_add_str(l->push, "GET ");
+    upstream_add_str(l->push, link_path(l));
+    upstream_add_str(l->push, " HTTP/1.1\r\nHost: 127.0.0.1:");
+    upstream_add_int(l->push, l->session->daemon->port);
+    upstream_add_str(l->push, "\r\nAccept: text/event-stream\r\n\r\n");
+    upstream_flush(l->push);
 }
 
 /* --- calls --- */
@@ -245,8 +250,7 @@ static void sse_send(struct link *l, struct flight *f)
     }
     f->phase = FLIGHT_SENT;
     f->status = 0;
-    if (!post(l, f->up, f->headers, f->body, f->body_n))
-        flight_fail(f, ERR_TOO_BIG, "the request's headers are too large");
+    post(l, f->up, f->headers, f->body, f->body_n);
 }
 
 static void sse_push(struct link *l, bool is_wanted)

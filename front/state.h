@@ -5,6 +5,7 @@
 
 #include <ev.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct session;
 
@@ -17,6 +18,7 @@ struct front {
     struct registry *registry;
     const struct front_places *places;
     int listen_fd, port;
+    uid_t uid;              /* ours: whose requests are answered */
     ev_io accept_io;
 
     struct list conns;      /* client connections */

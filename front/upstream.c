@@ -159,14 +159,25 @@ static void flush(struct upstream *up)
     watch(up, up->io.events & ~EV_WRITE);
 }
 
-void upstream_send(struct upstream *up, const void *head, size_t head_n, const void *body,
-                   size_t body_n)
+void upstream_add(struct upstream *up, const void *bytes, size_t n)
 {
-    if (!buf_add(&up->out, head, head_n) || !buf_add(&up->out, body, body_n)) {
-        buf_release(&up->out); /* a body over the cap never comes this far */
+    if (!buf_add(&up->out, bytes, n)) /* a request over the caps never comes this far */
         shutdown(up->io.fd, SHUT_RDWR);
-        return;
-    }
+}
+
+void upstream_add_str(struct upstream *up, const char *text)
+{
+    upstream_add(up, text, strlen(text));
+}
+
+void upstream_add_int(struct upstream *up, int64_t number)
+{
+    if (!buf_add_int(&up->out, number))
+        shutdown(up->io.fd, SHUT_RDWR);
+}
+
+void upstream_flush(struct upstream *up)
+{
     if (up->is_connected)
         flush(up);
 }

@@ -3,7 +3,7 @@
  * request when the answer is complete.
  *
  * Owned by: the front; borrowed by its user from upstream_open until on_end or upstream_close.
- * Callbacks may close it; none runs inside upstream_open or upstream_send. */
+ * Callbacks may close it; none runs inside upstream_open or upstream_flush. */
 #pragma once
 #include "base/buf.h"
 #include "front/state.h"
@@ -49,9 +49,11 @@ struct upstream {
 struct upstream *upstream_open(struct front *f, struct daemon *daemon,
                                const struct upstream_user *user, void *self,
                                struct err *err) MUST_CHECK;
-/* Append bytes of the request and send what goes. */
-void upstream_send(struct upstream *up, const void *head, size_t head_n, const void *body,
-                   size_t body_n);
+/* Append bytes of the request; upstream_flush sends what goes. */
+void upstream_add(struct upstream *up, const void *bytes, size_t n);
+void upstream_add_str(struct upstream *up, const char *text);
+void upstream_add_int(struct upstream *up, int64_t number);
+void upstream_flush(struct upstream *up);
 /* Give it up in the middle: closed, user not told. NULL is fine. */
 void upstream_close(struct upstream *up);
 /* Stop and go on reading (back-pressure). */

@@ -58,7 +58,7 @@ static struct check_result check(const char *method, const char *headers, bool i
     snprintf(text, sizeof text, "%s / HTTP/1.1\r\n%s\r\n", method, headers);
     if (!http_request_parse(text, strlen(text), &head, &err))
         fail_msg("%s: %s", headers, err_text(&err));
-    return check_request(&head, &peer, is_mcp, PORT);
+    return check_request(&head, &peer, getuid(), is_mcp, PORT);
 }
 
 static void a_foreign_host_is_refused(void **state)
@@ -117,8 +117,8 @@ static void another_user_and_an_unknown_one_are_refused(void **state)
     assert_true(http_request_parse(text, sizeof text - 1, &head, NULL));
     struct peer_id other = {.is_known = true, .uid = getuid() + 1};
     struct peer_id unknown = {.is_known = false, .uid = 0};
-    assert_int_equal(check_request(&head, &other, true, PORT).status, 403);
-    assert_int_equal(check_request(&head, &unknown, true, PORT).status, 403);
+    assert_int_equal(check_request(&head, &other, getuid(), true, PORT).status, 403);
+    assert_int_equal(check_request(&head, &unknown, getuid(), true, PORT).status, 403);
 }
 
 int main(void)
