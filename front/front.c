@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "front/conn.h"
 #include "front/flight.h"
-#include "front/session.h"
+#include "front/session_id.h"
 #include "front/state.h"
 #include "platform/net.h"
 
@@ -71,6 +71,13 @@ static void on_soon(struct ev_loop *loop, ev_timer *w, int events)
     (void)events;
     ev_timer_stop(loop, w);
     flight_wake_all(container_of(w, struct front, soon));
+}
+
+static void on_minute(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)loop;
+    (void)events;
+    session_tidy(container_of(w, struct front, minute));
 }
 
 static void on_keepalive(struct ev_loop *loop, ev_timer *w, int events)
@@ -144,6 +151,8 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     ev_timer_init(&f->second, on_second, 0., 1.);
     ev_timer_init(&f->soon, on_soon, 0., 0.03);
     ev_timer_init(&f->keepalive, on_keepalive, 0., 20.);
+    ev_timer_init(&f->minute, on_minute, 60., 60.);
+    ev_timer_start(loop, &f->minute);
     ev_io_init(&f->accept_io, on_accept, listen_fd, EV_READ);
     ev_io_start(loop, &f->accept_io);
     struct pool_listener listener = {.arg = f, .on_change = on_daemon_change};
@@ -168,6 +177,7 @@ void front_destroy(struct front *f)
     ev_prepare_stop(f->loop, &f->reaper);
     ev_idle_stop(f->loop, &f->search_idle);
     ev_timer_stop(f->loop, &f->second);
+    ev_timer_stop(f->loop, &f->minute);
     ev_timer_stop(f->loop, &f->soon);
     ev_timer_stop(f->loop, &f->keepalive);
     free(f);

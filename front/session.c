@@ -2,97 +2,15 @@
 #include "front/session.h"
 
 #define LOG_MODULE "front"
-#include "base/caps.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "front/flight.h"
-#include "mcp/sse.h"
-#include "platform/dirs.h"
+#include "front/session_id.h"
+#include "platform/proc.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define ID_MAX 320
-#define MAC_BYTES 16
-#define MAC_TEXT 26 /* base 32 of MAC_BYTES */
-#define STREAM_BEAT_MS 60000
-
-bool session_key_load(struct front *f, struct err *err)
-{
-    char *path = str_path(f->places->state_dir, "key");
-    char *bytes = NULL;
-    size_t n = 0;
-    bool ok = dirs_read_file(path, 1024, &bytes, &n, NULL) && n == sizeof f->session_key;
-    if (ok) {
-        memcpy(f->session_key, bytes, n);
-    } else {
-        digest_random(f->session_key, sizeof f->session_key);
-        ok = dirs_write_file(path, f->session_key, sizeof f->session_key, 0600, err);
-    }
-    free(bytes);
-    free(path);
-    return ok;
-}
-
-/* --- ids: 1~CREATED~RANDOM~REVISION~KEY~SERVER~MAC --- */
-
-static void mac_of(const struct front *f, const char *text, size_t n, char out[MAC_TEXT + 1])
-{
-    uint8_t mac[DIGEST_SIZE];
-    digest_hmac(f->session_key, sizeof f->session_key, text, n, mac);
-    digest_base32(mac, MAC_BYTES, out);
-}
-
-static char *id_make(struct session *s)
-{
-    uint8_t random[10];
-    char random_text[17], mac[MAC_TEXT + 1];
-    digest_random(random, sizeof random);
-    digest_base32(random, sizeof random, random_text);
-    char *proof = xasprintf("1~%" PRIx64 "~%s~%s~%s~%s", (uint64_t)s->created_unix_ms, random_text,
-                            s->protocol[0] ? s->protocol : "-", s->daemon->project->key,
-                            s->daemon->server);
-    mac_of(s->front, proof, strlen(proof), mac);
-    char *id = xasprintf("%s~%s", proof, mac);
-    free(proof);
-    return id;
-}
-
-struct id_parts {
-    char text[ID_MAX];
-    char *created, *protocol, *key, *server; /* into text */
-};
-
-/* Take an id apart if it is one that this installation has signed. */
-static bool id_read(const struct front *f, struct span id, struct id_parts *out)
-{
-    if (id.n <= MAC_TEXT + 1 || id.n >= ID_MAX)
-        return false;
-    memcpy(out->text, id.p, id.n);
-    out->text[id.n] = '\0';
-    size_t proof_n = id.n - MAC_TEXT - 1;
-    char mac[MAC_TEXT + 1];
-    mac_of(f, out->text, proof_n, mac);
-    if (out->text[proof_n] != '~' || !digest_equal(mac, out->text + proof_n + 1, MAC_TEXT))
-        return false;
-    out->text[proof_n] = '\0';
-    char *fields[6] = {out->text};
-    for (int i = 1; i < 6; i++) {
-        char *tilde = strchr(fields[i - 1], '~');
-        if (!tilde)
-            return false;
-        *tilde = '\0';
-        fields[i] = tilde + 1;
-    }
-    out->created = fields[1];
-    out->protocol = fields[3];
-    out->key = fields[4];
-    out->server = fields[5];
-    return strcmp(fields[0], "1") == 0;
-}
 
 /* --- the table --- */
 
@@ -119,6 +37,7 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
     link_init(&s->link, s);
     if (owner && owner->is_found) {
         s->pid = owner->pid;
+        s->pid_start = owner->start_time;
         s->program = xstrdup(owner->program);
         s->cwd = xstrdup(owner->cwd);
     }
@@ -149,6 +68,7 @@ void session_save(struct session *s)
         .upstream_session = s->link.upstream_session ? s->link.upstream_session : "",
         .transport = s->is_sse ? "sse" : "http",
         .created_unix_ms = s->created_unix_ms,
+        .last_unix_ms = s->last_use_unix_ms,
     };
     struct err err = {0};
     if (!registry_session_put(s->front->registry, &row, &err))
@@ -158,7 +78,7 @@ void session_save(struct session *s)
 
 void session_publish(struct session *s)
 {
-    s->id = id_make(s);
+    s->id = session_id_make(s);
     table_add(s);
     session_save(s);
     log_info("session opened", "project=%s server=%s client=%s route=%s pid=%ld transport=%s",
@@ -241,8 +161,8 @@ static void on_row(void *arg, const struct session_row *row)
 
 static struct session *take_back(struct front *f, struct span id)
 {
-    struct id_parts parts;
-    if (!id_read(f, id, &parts))
+    struct session_id_parts parts;
+    if (!session_id_read(f, id, &parts))
         return NULL;
     char *text = xstrndup(id.p, id.n);
     struct take_back t = {.front = f};
@@ -305,74 +225,48 @@ void session_destroy_all(struct front *f)
     session_each(f, destroy_one, NULL);
 }
 
-/* --- the long stream --- */
+/* --- tidying --- */
 
-static void on_stream_gone(void *self)
+#define SILENT_MS (60 * 60 * 1000ll)          /* no sign of its client for so long */
+#define PRUNE_MS (24 * 60 * 60 * 1000ll)      /* between two looks at old rows */
+#define ROW_KEPT_MS (30 * 24 * 60 * 60 * 1000ll)
+
+static void tidy_one(void *arg, struct session *s)
 {
-    struct session *s = self;
-    s->stream = NULL;
-    list_remove(&s->stream_node);
-    link_push_changed(&s->link);
-    if (s->is_sse && !s->is_ended) /* HTTP+SSE: the end of the stream is the end of the session */
-        session_end(s);
-}
-
-static void on_stream_drained(void *self)
-{
-    struct session *s = self;
-    link_drained(&s->link);
-}
-
-static const struct conn_user stream_user = {on_stream_gone, on_stream_drained};
-
-void session_stream_open(struct session *s, struct conn *c)
-{
-    /* Framed by the end of the connection: a killed poold then looks like a clean end to clients. */
-    c->will_close = true;
-    conn_take(c, &stream_user, s);
-    s->stream = c;
-    s->stream_beat_ms = clock_ms();
-    list_add_tail(&s->front->streams, &s->stream_node);
-    if (!ev_is_active(&s->front->keepalive))
-        ev_timer_again(s->front->loop, &s->front->keepalive);
-}
-
-void session_stream_events(struct session *s, const char *bytes, size_t n)
-{
-    if (!s->stream)
+    const int64_t *now_unix_ms = arg;
+    if (!s->is_published || s->is_ended || s->stream || !list_is_empty(&s->flights))
         return;
-    s->stream_beat_ms = clock_ms();
-    conn_add(s->stream, bytes, n);
-    if (s->stream)
-        conn_flush(s->stream);
-}
-
-void session_stream_message(struct session *s, struct span json)
-{
-    struct buf event = BUF_INIT(CAP_MESSAGE + 1024);
-    if (sse_event_write(&event, "message", NULL, json))
-        session_stream_events(s, event.data, event.len);
-    buf_release(&event);
-}
-
-void session_stream_close(struct session *s)
-{
-    struct conn *c = s->stream;
-    if (!c)
+    bool is_gone = s->pid ? !proc_is_alive((struct proc_id){s->pid, s->pid_start})
+                          : *now_unix_ms - s->last_use_unix_ms > SILENT_MS;
+    if (!is_gone)
         return;
-    s->stream = NULL;
-    list_remove(&s->stream_node);
-    conn_finish(c);
+    log_info("session put aside", "project=%s server=%s client=%s pid=%ld", s->daemon->project->key,
+             s->daemon->server, log_quote(s->client), (long)s->pid);
+    link_close(&s->link);
+    session_save(s);
+    s->front->session_count--;
+    daemon_sessions_add(s->daemon, -1);
+    free_session(s);
 }
 
-bool session_streams_beat(struct front *f, int64_t now_ms)
+static void save_one(void *arg, struct session *s)
 {
-    static const char comment[] = ": poold\r\n\r\n";
-    list_each(node, after, &f->streams)
-    {
-        struct session *s = container_of(node, struct session, stream_node);
-        if (now_ms - s->stream_beat_ms >= STREAM_BEAT_MS)
-            session_stream_events(s, comment, sizeof comment - 1);
-    }
-    return !list_is_empty(&f->streams);
+    (void)arg;
+    if (s->is_published && !s->is_ended)
+        session_save(s);
+}
+
+void session_tidy(struct front *f)
+{
+    int64_t now_unix_ms = clock_unix_ms();
+    session_each(f, tidy_one, &now_unix_ms);
+    if (now_unix_ms - f->pruned_unix_ms < PRUNE_MS)
+        return;
+    f->pruned_unix_ms = now_unix_ms;
+    struct err err = {0};
+    bool ok = registry_begin(f->registry, &err);
+    session_each(f, save_one, NULL); /* so that the rows say when these were used last */
+    if (!ok || !registry_commit(f->registry, &err) ||
+        !registry_sessions_prune(f->registry, now_unix_ms - ROW_KEPT_MS, &err))
+        log_warn("old sessions stay in the registry", "error=%s", log_quote(err_text(&err)));
 }

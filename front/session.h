@@ -20,6 +20,7 @@ struct session {
     char protocol[16];          /* negotiated revision, "" before */
     char *client;               /* "name version", for people */
     pid_t pid;                  /* of the client process, 0 unknown */
+    uint64_t pid_start;         /* its start time: a recycled pid is another client */
     char *program, *cwd;
     int64_t created_unix_ms, last_use_unix_ms;
     struct list flights;
@@ -30,8 +31,6 @@ struct session {
     int64_t stream_beat_ms;     /* last byte on it */
 };
 
-/* Read or make the key that ids are signed with. */
-bool session_key_load(struct front *f, struct err *err) MUST_CHECK;
 /* A session of this slot. owner may be NULL. Not in the table until published. */
 struct session *session_new(struct front *f, struct daemon *daemon, enum route_rule rule,
                             const struct owner *owner, bool is_sse);
@@ -48,6 +47,11 @@ void session_release(struct session *s);
 /* Every session in turn, ended and unpublished ones too; the callback may end it. */
 void session_each(struct front *f, void (*each)(void *arg, struct session *s), void *arg);
 void session_destroy_all(struct front *f);
+
+/* Let go of sessions whose client process is gone or that were silent for long: their links are
+ * closed and their memory is given back; their rows stay, so that their ids are still taken back.
+ * Rows that nobody has used for a month go. */
+void session_tidy(struct front *f);
 
 /* --- its long stream to the client --- */
 /* The client's stream is open: c carries it until session_stream_close or its end. */

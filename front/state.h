@@ -34,12 +34,14 @@ struct front {
     struct list sessions[SESSION_BUCKETS];
     struct list unlisted;   /* sessions not published yet, or ended and waiting for a last flight */
     int session_count;
+    int64_t pruned_unix_ms; /* when old session rows were last looked at */
     uint8_t session_key[32];
 
     ev_prepare reaper;      /* frees what is doomed before the loop blocks */
     ev_idle search_idle;    /* steps owner searches between other work */
     ev_timer second;        /* runs while something is timed: flights, half requests, idle upstreams */
     ev_timer soon;          /* runs while queued calls wait for a suspected daemon */
+    ev_timer minute;        /* always: sessions of departed clients are put aside */
     ev_timer keepalive;     /* runs while there are long streams */
     char read_buffer[READ_SIZE]; /* one for the process: an idle connection owns none */
 };

@@ -1,0 +1,78 @@
+/* front/session_id.c - see session_id.h. */
+#include "front/session_id.h"
+
+#include "base/digest.h"
+#include "base/str.h"
+#include "platform/dirs.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define MAC_BYTES 16
+#define MAC_TEXT 26 /* base 32 of MAC_BYTES */
+
+bool session_key_load(struct front *f, struct err *err)
+{
+    char *path = str_path(f->places->state_dir, "key");
+    char *bytes = NULL;
+    size_t n = 0;
+    bool ok = dirs_read_file(path, 1024, &bytes, &n, NULL) && n == sizeof f->session_key;
+    if (ok) {
+        memcpy(f->session_key, bytes, n);
+    } else {
+        digest_random(f->session_key, sizeof f->session_key);
+        ok = dirs_write_file(path, f->session_key, sizeof f->session_key, 0600, err);
+    }
+    free(bytes);
+    free(path);
+    return ok;
+}
+
+static void mac_of(const struct front *f, const char *text, size_t n, char out[MAC_TEXT + 1])
+{
+    uint8_t mac[DIGEST_SIZE];
+    digest_hmac(f->session_key, sizeof f->session_key, text, n, mac);
+    digest_base32(mac, MAC_BYTES, out);
+}
+
+char *session_id_make(const struct session *s)
+{
+    uint8_t random[10];
+    char random_text[17], mac[MAC_TEXT + 1];
+    digest_random(random, sizeof random);
+    digest_base32(random, sizeof random, random_text);
+    char *proof = xasprintf("1~%" PRIx64 "~%s~%s~%s~%s", (uint64_t)s->created_unix_ms, random_text,
+                            s->protocol[0] ? s->protocol : "-", s->daemon->project->key,
+                            s->daemon->server);
+    mac_of(s->front, proof, strlen(proof), mac);
+    char *id = xasprintf("%s~%s", proof, mac);
+    free(proof);
+    return id;
+}
+
+bool session_id_read(const struct front *f, struct span id, struct session_id_parts *out)
+{
+    if (id.n <= MAC_TEXT + 1 || id.n >= SESSION_ID_MAX)
+        return false;
+    memcpy(out->text, id.p, id.n);
+    out->text[id.n] = '\0';
+    size_t proof_n = id.n - MAC_TEXT - 1;
+    char mac[MAC_TEXT + 1];
+    mac_of(f, out->text, proof_n, mac);
+    if (out->text[proof_n] != '~' || !digest_equal(mac, out->text + proof_n + 1, MAC_TEXT))
+        return false;
+    out->text[proof_n] = '\0';
+    char *fields[6] = {out->text};
+    for (int i = 1; i < 6; i++) {
+        char *tilde = strchr(fields[i - 1], '~');
+        if (!tilde)
+            return false;
+        *tilde = '\0';
+        fields[i] = tilde + 1;
+    }
+    out->created = fields[1];
+    out->protocol = fields[3];
+    out->key = fields[4];
+    out->server = fields[5];
+    return strcmp(fields[0], "1") == 0;
+}
