@@ -6,7 +6,7 @@
 #include "cli/client.h"
 #include "cli/cmd.h"
 
-#define CALL_WAIT_MS 30000 /* for what poold answers at once */
+#define CALL_WAIT_MS 15000 /* for what poold answers at once */
 
 /* Path of api.sock. New string. */
 bool call_socket(struct cli *cli, char **path, struct err *err) MUST_CHECK;

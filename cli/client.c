@@ -155,8 +155,9 @@ static bool read_head(struct client *c, struct err *err)
         size_t n = c->in.len ? http_head_length(c->in.data, c->in.len) : 0;
         if (n) {
             struct http_head head = {0};
-            if (!http_response_parse(c->in.data, n, &head, err))
-                return false;
+            struct err why = {0}; /* its code is about daemons */
+            if (!http_response_parse(c->in.data, n, &head, &why))
+                return err_set(err, ERR_BAD_REQUEST, 0, "poold's answer is not HTTP: %s", why.text);
             take_framing(c, &head);
             buf_consume(&c->in, n);
             if (c->status >= 200) /* 1xx only announces */

@@ -3,10 +3,10 @@
 
 #include "base/clock.h"
 #include "cli/field.h"
+#include "platform/proc.h"
 #include "registry/registry.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,7 +44,7 @@ static void add_project(void *arg, const struct project_row *row)
 
 static bool is_alive(int64_t pid)
 {
-    return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+    return pid > 0 && proc_start_time((pid_t)pid) != 0;
 }
 
 static void set_time(json_t *object, const char *name, int64_t unix_ms)
