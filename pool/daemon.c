@@ -106,6 +106,37 @@ void slot_name_life(struct slot *s)
     digest_base32(random, sizeof random, s->d.id);
 }
 
+struct took { /* how long the last starts took */
+    const char *server;
+    int64_t ms[9];
+    size_t count;
+};
+
+static void take_took(void *arg, const struct history_row *row)
+{
+    struct took *t = arg;
+    if (t->count < sizeof t->ms / sizeof *t->ms && strcmp(row->event, "ready") == 0 &&
+        strcmp(row->server, t->server) == 0 && row->took_ms >= 0)
+        t->ms[t->count++] = row->took_ms;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+void slot_learn_usual(struct slot *s)
+{
+    struct took t = {.server = s->d.server};
+    struct err err = {0};
+    if (s->d.usual_start_ms || !registry_history(s->d.pool->registry, s->d.project->key, 100,
+                                                 take_took, &t, &err))
+        return;
+    qsort(t.ms, t.count, sizeof *t.ms, by_value);
+    s->d.usual_start_ms = t.count ? t.ms[t.count / 2] : 0;
+}
+
 /* --- the setter --- */
 
 void slot_deadline(struct slot *s, int64_t in_ms)

@@ -14,6 +14,8 @@ void slot_deadline_idle(struct slot *s);
 /* A history row: what is "start", "ready", "end", "fail" or "adopt". took_ms -1: unknown. */
 void slot_note(struct slot *s, const char *what, enum reason reason, const char *detail,
                int64_t took_ms);
+/* Fill usual_start_ms from the history, if it is not known: the median of the last starts. */
+void slot_learn_usual(struct slot *s);
 /* A new id: 24 random characters, never used again. */
 void slot_name_life(struct slot *s);
 struct evict_view slot_view(const struct slot *s);

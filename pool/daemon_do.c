@@ -115,6 +115,7 @@ void slot_launch(struct slot *s)
     struct err err = {0};
     list_remove(&s->in_queue);
     start_save_project(s);
+    slot_learn_usual(s);
     new_life(s);
     if (!start_prepare(s, &spec, &err)) {
         d->started_unix_ms = 0;

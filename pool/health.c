@@ -138,7 +138,12 @@ static void on_lost(struct slot *s, enum probe_outcome outcome, const char *text
     char cause[400];
     s->pings_lost++;
     if (outcome == PROBE_UNREACHABLE) {
-        snprintf(cause, sizeof cause, "its port cannot be reached: %s", text);
+        struct runtime *r = &s->d.pool->runtime;
+        enum port_state port = r->port(r->self, s->d.id);
+        if (port == PORT_STRANGER)
+            snprintf(cause, sizeof cause, "port %d is another program's now", s->d.port);
+        else
+            snprintf(cause, sizeof cause, "port %d cannot be reached: %s", s->d.port, text);
         s->d.accepts = LAYER_FAILED;
         health_set(s, &s->d.mcp, LAYER_UNKNOWN, cause);
     } else if (is_busy) {

@@ -560,6 +560,44 @@ static bool is_held(void *arg, const struct daemon *d)
     return is_held_by_test;
 }
 
+static void a_pin_before_the_first_start_outlives_poold(void **state)
+{
+    (void)state;
+    begin("\"idleSeconds\":1");
+    struct err err = {0};
+    struct daemon *d = slot("a", NULL);
+    assert_true(daemon_pin(d, true, &err));
+    assert_int_equal(d->state, DAEMON_DOWN);
+    end();
+    create();
+    UNTIL(pool_is_synced(pool));
+    assert_true(slot("a", NULL)->is_pinned);
+    assert_int_equal(history("end", "gone-while-away"), 0);
+    d = ready("a", NULL);
+    turn(1200);
+    assert_int_equal(d->state, DAEMON_READY);
+    assert_int_equal(d->generation, 1);
+}
+
+static void how_long_a_start_usually_takes_is_remembered(void **state)
+{
+    (void)state;
+    begin("");
+    struct daemon *d = slot("a", NULL);
+    struct err err = {0};
+    const int64_t took[] = {90, 2000, 100, 110, 95};
+    for (int i = 0; i < 5; i++) {
+        const struct history_row row = {.project_key = d->project->key, .server = "web",
+                                        .daemon_id = "x", .event = "ready", .reason = "call",
+                                        .detail = "", .took_ms = took[i]};
+        assert_true(registry_history_add(registry, &row, 100, &err));
+    }
+    fake.is_automatic = false;
+    daemon_want(d, REASON_CALL, false);
+    UNTIL(fake.count == 1);
+    assert_int_equal(d->usual_start_ms, 100);
+}
+
 static void a_subscription_holds_it(void **state)
 {
     (void)state;
@@ -729,6 +767,32 @@ static void a_server_that_is_no_longer_configured_only_stops(void **state)
     UNTIL(d->state == DAEMON_DOWN);
     turn(30);
     assert_int_equal(fake.count, 1);
+}
+
+static void trust_changes_only_what_runs_on_our_serena(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    config = configure("", "\"mcpServers\":{\"web\":{\"command\":\"web\",\"args\":["
+                           "\"${POOLD_PORT}\"],\"type\":\"http\"},\"own\":{\"command\":"
+                           "\"own\",\"args\":[\"${POOLD_PORT}\"],\"env\":{\"HOME_OF_IT\":"
+                           "\"${POOLD_SERENA_HOME}\"},\"type\":\"http\"}}");
+    mkdir(scratch_path("kit"), 0700);
+    mkdir(scratch_path("kit/bin"), 0700);
+    int fd = open(scratch_path("kit/bin/serena"), O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
+    assert_true(fd >= 0);
+    close(fd);
+    setenv("POOLD_SERENA_DIR", scratch_path("kit"), 1);
+    create();
+    UNTIL(pool_is_synced(pool));
+    struct daemon *web = ready("a", "web"), *own = ready("a", "own");
+    assert_false(own->project->is_trusted);
+    assert_true(pool_trust(pool, own->project, true, &err));
+    UNTIL(own->generation == 2 && own->state == DAEMON_READY);
+    assert_int_equal(web->generation, 1);
+    assert_int_equal(history("end", "definition-changed"), 1);
+    assert_true(own->project->is_trusted);
+    unsetenv("POOLD_SERENA_DIR");
 }
 
 /* --- adoption --- */
@@ -945,6 +1009,8 @@ int main(void)
         CASE(a_lost_keeper_means_ended_and_started_anew),
         CASE(an_idle_daemon_goes_after_its_time_and_not_before),
         CASE(a_pinned_or_kept_daemon_does_not_go_by_idleness),
+        CASE(a_pin_before_the_first_start_outlives_poold),
+        CASE(how_long_a_start_usually_takes_is_remembered),
         CASE(a_subscription_holds_it),
         CASE(a_full_pool_lets_the_least_recently_used_idle_one_go),
         CASE(a_full_pool_of_busy_daemons_lets_the_start_wait),
@@ -955,6 +1021,7 @@ int main(void)
         CASE(a_forgotten_project_is_gone_with_its_daemons),
         CASE(another_definition_restarts_it_when_it_is_idle),
         CASE(a_server_that_is_no_longer_configured_only_stops),
+        CASE(trust_changes_only_what_runs_on_our_serena),
         CASE(a_daemon_of_the_last_poold_is_ready_at_once),
         CASE(after_a_loss_of_the_registry_all_is_rebuilt_from_what_runs),
         CASE(a_daemon_that_is_not_found_again_is_gone_while_away),
