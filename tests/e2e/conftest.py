@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,8 @@ class Pool:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("POOLD_")}
-        for name in ("POOLD_SERENA_DIR",):
-            if name in os.environ:
-                self.env[name] = os.environ[name]
+        if "POOLD_SERENA_DIR" in os.environ:
+            self.env["POOLD_SERENA_DIR"] = os.environ["POOLD_SERENA_DIR"]
         self.env.update(HOME=str(self.home), POOLD_STATE_DIR=str(self.state), POOLD_RUN_DIR=str(self.run),
                         POOLD_CONFIG=str(self.config_file), POOLD_LISTEN=f"127.0.0.1:{self.port}")
         for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME"):
@@ -132,13 +132,13 @@ class Pool:
             return ""
 
     def ours(self):
-        """pids of all processes that were started for this pool."""
+        """pids of all processes that were started for this pool: poold's, and each daemon's tree."""
         found = []
-        mark = f"POOLD_RUN_DIR={self.run}".encode()
+        marks = {f"POOLD_RUN_DIR={self.run}".encode(), f"HOME={self.home}".encode()}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 try:
-                    if mark in (entry / "environ").read_bytes().split(b"\0") and alive(entry.name):
+                    if marks & set((entry / "environ").read_bytes().split(b"\0")) and alive(entry.name):
                         found.append(int(entry.name))
                 except OSError:
                     pass
@@ -157,6 +157,15 @@ class Pool:
                 except OSError:
                     pass
             pytest.fail(f"left behind: {left}\n{self.log_tail()}")
+        self.check_sanitizers()
+
+    def check_sanitizers(self):
+        """The sanitizers found nothing in poold and its keepers."""
+        for log in (self.state / "logs").glob("*.log"):
+            lines = log.read_text(errors="replace").splitlines()
+            for i, line in enumerate(lines):
+                if any(word in line for word in ("ERROR: AddressSanitizer", "runtime error:", "LeakSanitizer")):
+                    pytest.fail(f"{log.name}: " + "\n".join(lines[i:i + 40]))
 
 
 def port_range_of(worker_id):
@@ -165,10 +174,10 @@ def port_range_of(worker_id):
     return f"{21000 + 100 * (n % 9)}-{21099 + 100 * (n % 9)}"
 
 
-@pytest.fixture
-def pool(request):
-    """A Pool with a configuration, not started yet (poolctl ensure or pool.start() does)."""
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "master")
+@contextmanager
+def pool_of_its_own(config):
+    """A Pool for a fixture of any scope; config is pytest's. Ended and deleted on leaving."""
+    worker = getattr(config, "workerinput", {}).get("workerid", "master")
     root = tempfile.mkdtemp(prefix="poold-")
     p = Pool(root, port_range_of(worker))
     yield p
@@ -177,11 +186,29 @@ def pool(request):
 
 
 @pytest.fixture
+def pool(request):
+    """A Pool with a configuration, not started yet (poolctl ensure or pool.start() does)."""
+    with pool_of_its_own(request.config) as p:
+        yield p
+
+
+def make_project(pool, name="repo"):
+    """A directory with a .git, in the pool's home."""
+    path = pool.home / name
+    (path / ".git").mkdir(parents=True)
+    (path / "sub").mkdir()
+    return path
+
+
+@pytest.fixture
 def project(pool):
-    """make("name") -> a directory with a .git, in the pool's home."""
-    def make(name="repo"):
-        path = pool.home / name
-        (path / ".git").mkdir(parents=True)
-        (path / "sub").mkdir()
-        return path
-    return make
+    """make("name") -> a project in the pool's home."""
+    return lambda name="repo": make_project(pool, name)
+
+
+def serena_dir():
+    """Where ./quickstart put Serena; skips the test where it is not installed."""
+    found = Path(os.environ.get("POOLD_SERENA_DIR", Path.home() / ".local/share/poold/serena"))
+    if not (found / "bin" / "serena").exists():
+        pytest.skip(f"Serena is not in {found}: ./runtests installs it")
+    return found
