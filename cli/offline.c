@@ -63,6 +63,25 @@ struct collecting {
     json_t *projects, *out;
 };
 
+/* What only a running poold knows is null, so that the shape is the same. */
+static void set_unknown(json_t *d)
+{
+    static const char *const names[] = {
+        "url",      "sessions", "inFlight",  "memoryBytes", "cpuMs",  "idleMs",      "evictInMs",
+        "evictWhy", "tail",     "retryInMs", "step",        "starts", "usualStartMs"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        json_object_set_new(d, names[i], json_null());
+}
+
+/* A daemon that lives can be reached without poold. */
+static json_t *direct_url(const struct daemon_row *row, bool lives)
+{
+    if (!lives || !row->port || strcmp(row->transport, "stdio") == 0)
+        return json_null();
+    return json_sprintf("http://127.0.0.1:%lld/%s", (long long)row->port,
+                        strcmp(row->transport, "sse") == 0 ? "sse" : "mcp");
+}
+
 static void add_daemon(void *arg, const struct daemon_row *row)
 {
     struct collecting *c = arg;
@@ -78,6 +97,8 @@ static void add_daemon(void *arg, const struct daemon_row *row)
     set_pid(d, "pid", row->pid, lives && is_alive(row->pid));
     set_pid(d, "keeperPid", row->keeper_pid, lives && is_alive(row->keeper_pid));
     json_object_set_new(d, "port", row->port ? json_integer(row->port) : json_null());
+    json_object_set_new(d, "directUrl", direct_url(row, lives));
+    set_unknown(d);
     json_object_set_new(d, "transport", json_string(row->transport));
     set_time(d, "startedAt", row->started_unix_ms);
     set_time(d, "readyAt", row->ready_unix_ms);

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from conftest import BIN, alive, fake_server, wait_until
+from mcp_client import Client
 
 USAGE, NO_PROJECT, START_FAILED, START_TIMEOUT, DEGRADED, NOT_RUNNING = 2, 3, 4, 5, 6, 7
 CONFIG, DENIED, NO_SERVER, CONFLICT, METHOD = 9, 12, 13, 17, 21
@@ -259,6 +260,7 @@ def test_what_was_is_readable_while_poold_is_down(pool, project):
     assert alive(up["pid"])
     rows = pool.json("list")
     assert [(r["projectKey"], r["state"], r["pid"]) for r in rows] == [(up["projectKey"], "ready", up["pid"])]
+    assert rows[0]["directUrl"] == up["directUrl"] and set(rows[0]) >= set(up) - {"steps", "logFile"}
     status = pool.ctl("status", check=False)
     assert status.returncode == NOT_RUNNING and "last known state" in status.stdout and "~/repo" in status.stdout
     assert pool.ctl("status", ".", cwd=repo / "sub", check=False).returncode == NOT_RUNNING
@@ -452,3 +454,18 @@ def test_output_that_nobody_reads_is_an_error_and_no_crash(pool, project):
     with open("/dev/full", "w") as full:
         done = subprocess.run([BIN / "poolctl", "list"], env=pool.env, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 23 and b"unable to write" in done.stderr
+
+
+def test_status_names_clients_and_their_calls_under_way(pool, project):
+    repo = project()
+    client = Client(pool.json("ensure", repo)["url"]).open()
+    client.call("echo", text="x")
+    slow = threading.Thread(target=client.call, args=("slow",), kwargs={"seconds": 2})
+    slow.start()
+    wait_until(lambda: pool.daemon(repo)["inFlight"], "the call is under way")
+    out = pool.ctl("status", repo).stdout
+    assert re.search(rf"pid {os.getpid()} in \S+\), by path: 1 call under way, the oldest for [\d.]+ m?s", out), out
+    assert re.search(r"busy: 1 call +ok.* 1 +busy$", pool.ctl("list").stdout, re.M)
+    assert pool.json("status", repo)["daemons"][0]["clients"][0]["pid"] == os.getpid()
+    slow.join()
+    assert "busy" not in pool.ctl("list").stdout

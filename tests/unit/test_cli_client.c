@@ -73,10 +73,8 @@ static bool fetch(const char *const *parts, bool stays, int *status, char **body
 {
     struct server s;
     struct client c;
-    struct client_request request = {.socket_path = scratch_path("s"),
-                                     .method = "GET",
-                                     .target = "/x",
-                                     .wait_ms = 300};
+    struct client_request request = {
+        .socket_path = scratch_path("s"), .method = "GET", .target = "/x", .wait_ms = 300};
     *err = (struct err){0};
     server_start(&s, parts, stays);
     bool ok = client_open(&request, &c, err);
@@ -110,10 +108,10 @@ static void assert_fails(const char *const *parts, bool stays, enum err_code cod
     assert_int_equal(err.code, code);
 }
 
-#define PARTS(...)                                                                               \
-    (const char *const[])                                                                        \
-    {                                                                                            \
-        __VA_ARGS__, NULL                                                                        \
+#define PARTS(...)                                                                                 \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
     }
 
 static void a_body_with_a_length_is_read_without_waiting_for_the_end(void **state)
@@ -126,8 +124,8 @@ static void a_body_with_a_length_is_read_without_waiting_for_the_end(void **stat
 static void a_chunked_body_may_be_cut_anywhere(void **state)
 {
     (void)state;
-    assert_body(PARTS("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r", "\nhel", "lo\r\n1",
-                      "\r\n!\r\n0\r\n", "\r\n"),
+    assert_body(PARTS("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r", "\nhel",
+                      "lo\r\n1", "\r\n!\r\n0\r\n", "\r\n"),
                 true, "hello!");
 }
 
@@ -178,10 +176,8 @@ static void an_absent_server_is_not_running(void **state)
     (void)state;
     struct client c;
     struct err err = {0};
-    struct client_request request = {.socket_path = scratch_path("nobody"),
-                                     .method = "GET",
-                                     .target = "/",
-                                     .wait_ms = 1000};
+    struct client_request request = {
+        .socket_path = scratch_path("nobody"), .method = "GET", .target = "/", .wait_ms = 1000};
     assert_false(client_open(&request, &c, &err));
     assert_int_equal(err.code, ERR_NOT_RUNNING);
 }
@@ -200,9 +196,9 @@ static void a_quiet_stream_is_told_from_its_end(void **state)
                                      .accept = "application/x-ndjson",
                                      .body = "{}",
                                      .wait_ms = 2000};
-    server_start(&s,
-                 PARTS("HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n{\"step\":1}\n"),
-                 true);
+    server_start(
+        &s, PARTS("HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n{\"step\":1}\n"),
+        true);
     assert_true(client_open(&request, &c, &err));
     assert_true(c.is_ndjson);
     assert_int_equal(client_read(&c, 1000, &data, &n, &err), CLIENT_DATA);

@@ -44,8 +44,7 @@ static void the_manual_is_what_the_tables_say(void **state)
 static void the_completions_are_what_the_tables_say(void **state)
 {
     (void)state;
-    assert_file_is_printed("etc/completions/poolctl.bash", help_print_bash,
-                           "poolctl help --bash");
+    assert_file_is_printed("etc/completions/poolctl.bash", help_print_bash, "poolctl help --bash");
     assert_file_is_printed("etc/completions/_poolctl", help_print_zsh, "poolctl help --zsh");
 }
 
