@@ -2,7 +2,9 @@
 """A small MCP server for provoking faults; the main paths are tested with real Serena and real SDKs.
 
 Speaks Streamable HTTP (answers as SSE, or JSON with --json) or HTTP+SSE (--transport sse). Tools: echo,
-whoami (project, pid), slow (seconds, with progress), big (bytes), crash (the process ends itself), env.
+whoami (project, pid), slow (seconds, with progress), big (bytes), crash (the process ends itself), env,
+calls (names so far), notify (tools/list_changed), forget (all sessions), mute (answers nothing from then on),
+grow (megabytes of memory).
 """
 import argparse
 import json
@@ -19,9 +21,12 @@ from urllib.parse import parse_qs, urlparse
 args = None
 sessions = {}  # id -> queue of messages for its stream
 calls = []
+kept = []  # memory of the tool grow
+is_mute = False
+turn = threading.Lock()  # --one-at-a-time
 
 TOOLS = [{"name": n, "description": n, "inputSchema": {"type": "object"}}
-         for n in ("echo", "whoami", "slow", "big", "crash", "env", "calls", "notify", "forget")]
+         for n in ("echo", "whoami", "slow", "big", "crash", "env", "calls", "notify", "forget", "mute", "grow")]
 
 
 def text(value, is_error=False):
@@ -54,6 +59,13 @@ def call_tool(name, arguments, progress, session):
     if name == "forget":
         sessions.clear()
         return text("forgotten")
+    if name == "mute":
+        global is_mute
+        is_mute = True
+        return text("no more")
+    if name == "grow":
+        kept.append(bytearray(b"g") * (int(arguments["megabytes"]) << 20))
+        return text("grown")
     if name == "warm":
         return text(args.warm_text, args.warm_text.startswith("Error"))
     raise KeyError(name)
@@ -144,8 +156,16 @@ class Handler(BaseHTTPRequestHandler):
                 return
 
     def do_POST(self):
-        url = urlparse(self.path)
         message = self.body()
+        if is_mute:
+            stop.wait()
+        if args.one_at_a_time:
+            with turn:
+                return self.post(message)
+        self.post(message)
+
+    def post(self, message):
+        url = urlparse(self.path)
         if args.transport == "sse":
             return self.sse_message(url, message)
         session = self.headers.get("Mcp-Session-Id")
@@ -215,6 +235,8 @@ def main():
     parser.add_argument("--ignore-term", action="store_true")
     parser.add_argument("--print-megabytes", type=int, default=0)
     parser.add_argument("--fork-away", action="store_true")
+    parser.add_argument("--one-at-a-time", action="store_true", help="a ping waits for the call before it")
+    parser.add_argument("--with-child", action="store_true", help="a child that ignores TERM, in its own session")
     parser.add_argument("--warm-text", default="warm")
     args = parser.parse_args()
     print("fake server starts", flush=True)
@@ -226,6 +248,11 @@ def main():
         sys.exit(args.exit_code)
     if args.ignore_term:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if args.with_child and os.fork() == 0:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            time.sleep(60)
     if args.fork_away and os.fork():
         sys.exit(0)
     stop.wait(args.start_delay)
