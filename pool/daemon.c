@@ -74,8 +74,8 @@ void slot_save(struct slot *s)
         .is_pinned = d->is_pinned,
     };
     if (!registry_daemon_put(d->pool->registry, &row, &err))
-        log_warn("the registry did not take a daemon's row", "project=%s error=%s",
-                 d->project->key, log_quote(err_text(&err)));
+        log_warn("the registry did not take a daemon's row", "project=%s error=%s", d->project->key,
+                 log_quote(err_text(&err)));
 }
 
 void slot_note(struct slot *s, const char *what, enum reason reason, const char *detail,
@@ -130,8 +130,8 @@ void slot_learn_usual(struct slot *s)
 {
     struct took t = {.server = s->d.server};
     struct err err = {0};
-    if (s->d.usual_start_ms || !registry_history(s->d.pool->registry, s->d.project->key, 100,
-                                                 take_took, &t, &err))
+    if (s->d.usual_start_ms ||
+        !registry_history(s->d.pool->registry, s->d.project->key, 100, take_took, &t, &err))
         return;
     qsort(t.ms, t.count, sizeof *t.ms, by_value);
     s->d.usual_start_ms = t.count ? t.ms[t.count / 2] : 0;
@@ -179,8 +179,7 @@ static void arm(struct slot *s)
     }
 }
 
-void slot_set_state(struct slot *s, enum daemon_state state, enum reason reason,
-                    const char *detail)
+void slot_set_state(struct slot *s, enum daemon_state state, enum reason reason, const char *detail)
 {
     struct daemon *d = &s->d;
     int64_t now = clock_ms(), lasted_ms = now - d->state_since_ms;
@@ -366,7 +365,8 @@ void daemon_suspect(struct daemon *d)
 
 void daemon_stop(struct daemon *d, enum reason why, bool now)
 {
-    slot_event(slot_of(d), &(struct slot_event){.kind = now ? SLOT_KILL : SLOT_STOP, .reason = why});
+    slot_event(slot_of(d),
+               &(struct slot_event){.kind = now ? SLOT_KILL : SLOT_STOP, .reason = why});
 }
 
 void daemon_restart(struct daemon *d, enum reason why)

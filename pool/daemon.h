@@ -18,4 +18,11 @@ void slot_note(struct slot *s, const char *what, enum reason reason, const char 
 void slot_learn_usual(struct slot *s);
 /* A new id: 24 random characters, never used again. */
 void slot_name_life(struct slot *s);
+/* Into the queue; slot_launch follows when there is room (daemon_do.c). */
+void slot_enqueue(struct slot *s, enum reason why);
+/* The start has failed and nothing of it runs: remember that, for a growing while (daemon_end.c).
+ */
+void slot_fail(struct slot *s, enum reason reason, const char *detail);
+/* Since its process was started; -1: it was not. */
+int64_t slot_lived_ms(const struct slot *s);
 struct evict_view slot_view(const struct slot *s);

@@ -24,7 +24,8 @@ static slot_action *const table[DAEMON_STATE_COUNT][SLOT_EVENT_COUNT] = {
         [SLOT_DEADLINE] = A(nop),     [SLOT_LOST] = A(nop),          [SLOT_EXITED] = A(nop)},
     [DAEMON_STARTING] = {
         [SLOT_WANT] = A(join),        [SLOT_FOUND] = A(adopt),       [SLOT_STARTED] = A(spawned),
-        [SLOT_PORT_OPEN] = A(port_open), [SLOT_PORT_TAKEN] = A(move_port), [SLOT_ANSWERED] = A(ready),
+        [SLOT_PORT_OPEN] = A(port_open), [SLOT_PORT_TAKEN] = A(move_port),
+        [SLOT_ANSWERED] = A(ready),
         [SLOT_REFUSED] = A(refused),  [SLOT_WORK] = A(nop),          [SLOT_REST] = A(nop),
         [SLOT_STOP] = A(stop),        [SLOT_KILL] = A(stop),         [SLOT_MUTE] = A(nop),
         [SLOT_DEADLINE] = A(timed_out), [SLOT_LOST] = A(lost),       [SLOT_EXITED] = A(failed)},
@@ -69,8 +70,8 @@ slot_action *slot_action_for(enum daemon_state state, enum slot_event_kind kind)
 
 const char *slot_action_word(slot_action *action)
 {
-#define X(name)                                                                                  \
-    if (action == slot_do_##name)                                                                \
+#define X(name)                                                                                    \
+    if (action == slot_do_##name)                                                                  \
         return #name;
     SLOT_ACTIONS(X)
 #undef X

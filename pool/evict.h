@@ -4,13 +4,13 @@
 
 #include <stddef.h>
 
-struct evict_view {            /* one daemon, as eviction sees it */
+struct evict_view { /* one daemon, as eviction sees it */
     enum daemon_state state;
     int in_flight;
-    bool is_pinned, is_held;   /* held: a living client's subscription */
-    bool may_evict;            /* "evict" of its server */
-    bool is_warming;           /* our own warm-up call runs in it */
-    int64_t used_ms;           /* end of its last work, at least when it became ready */
+    bool is_pinned, is_held; /* held: a living client's subscription */
+    bool may_evict;          /* "evict" of its server */
+    bool is_warming;         /* our own warm-up call runs in it */
+    int64_t used_ms;         /* end of its last work, at least when it became ready */
 };
 
 /* May it be stopped to make room? */

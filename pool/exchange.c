@@ -26,8 +26,8 @@ struct exchange {
     int64_t left;
     struct http_chunked chunked;
     struct sse_splitter splitter;
-    size_t split;             /* bytes of body that the splitter has seen */
-    bool *is_gone;            /* set while a callback runs: it may free us */
+    size_t split;  /* bytes of body that the splitter has seen */
+    bool *is_gone; /* set while a callback runs: it may free us */
 };
 
 static void close_fd(struct exchange *x)

@@ -10,11 +10,11 @@
 
 #define LOG_MODULE "pool"
 #define PING_MS 10000
-#define PINGS_MOST 3              /* lost in a row: it is mute */
-#define SHAKE_MS 30000            /* one handshake of a start */
+#define PINGS_MOST 3   /* lost in a row: it is mute */
+#define SHAKE_MS 30000 /* one handshake of a start */
 #define WARM_MS 300000
-#define CALL_SACRED_MS 600000     /* a daemon with a call younger than this is never given up */
-#define BUSY_LOOK_MS 5000         /* a stopped process is seen this soon while a call waits */
+#define CALL_SACRED_MS 600000 /* a daemon with a call younger than this is never given up */
+#define BUSY_LOOK_MS 5000     /* a stopped process is seen this soon while a call waits */
 
 static void on_pinged(void *arg, enum probe_outcome outcome, const char *text);
 
@@ -40,9 +40,8 @@ void health_set(struct slot *s, enum layer *layer, enum layer value, const char 
     if (value == LAYER_FAILED || old == LAYER_FAILED)
         log_line(value == LAYER_FAILED ? LOG_WARN : LOG_INFO, LOG_MODULE, "daemon health",
                  "project=%s server=%s process=%s accepts=%s mcp=%s useful=%s cause=%s",
-                 s->d.project->key, s->d.server, layer_word(s->d.process),
-                 layer_word(s->d.accepts), layer_word(s->d.mcp), layer_word(s->d.useful),
-                 log_quote(s->d.cause));
+                 s->d.project->key, s->d.server, layer_word(s->d.process), layer_word(s->d.accepts),
+                 layer_word(s->d.mcp), layer_word(s->d.useful), log_quote(s->d.cause));
     pool_wake(s->d.pool, s);
 }
 
@@ -117,8 +116,9 @@ static bool is_stopped(struct slot *s)
     struct runtime *r = &s->d.pool->runtime;
     if (!r->is_stopped(r->self, s->d.id))
         return false;
-    char *cause = xasprintf("stopped by a signal (SIGSTOP); `kill -CONT %d` or `poolctl restart %s`",
-                            s->d.pid, s->d.project->root);
+    char *cause =
+        xasprintf("stopped by a signal (SIGSTOP); `kill -CONT %d` or `poolctl restart %s`",
+                  s->d.pid, s->d.project->root);
     health_set(s, &s->d.mcp, LAYER_FAILED, cause);
     free(cause);
     look_in(s, 2000);

@@ -22,7 +22,7 @@ struct keeper_link {
     struct keeper_link_listener listener;
     char *path;
     int64_t epoch, until_ms;
-    int fd;                  /* -1: not connected */
+    int fd; /* -1: not connected */
     struct ev_io io;
     struct ev_timer connect; /* also the way to tell a failure from the loop */
     struct buf in, out;
@@ -87,7 +87,8 @@ static void flush(struct keeper_link *link)
 static void put(struct keeper_link *link, enum wire_type type, struct buf *text)
 {
     if (!wire_put(&link->out, type, 0, text ? text->data : NULL, text ? text->len : 0))
-        buf_release(&link->out); /* a keeper that takes nothing for so long: it will be found dead */
+        buf_release(
+            &link->out); /* a keeper that takes nothing for so long: it will be found dead */
     if (text)
         buf_release(text);
     flush(link);
@@ -126,20 +127,19 @@ static void take_pair(struct keeper_status *s, const char *key, const char *valu
     struct {
         const char *key;
         char **text;
-    } const texts[] = {{"id", &s->id},
-                       {"project", &s->project},
-                       {"project_key", &s->project_key},
-                       {"server", &s->server},
-                       {"definition", &s->definition},
-                       {"boot_id", &s->boot_id},
-                       {"tail", &s->tail},
-                       {"stop_reason", &s->stop_reason}};
+    } const texts[] = {
+        {"id", &s->id},         {"project", &s->project},        {"project_key", &s->project_key},
+        {"server", &s->server}, {"definition", &s->definition},  {"boot_id", &s->boot_id},
+        {"tail", &s->tail},     {"stop_reason", &s->stop_reason}};
     struct {
         const char *key;
         int *number;
-    } const numbers[] = {{"keeper_pid", &s->keeper_pid}, {"pid", &s->pid},
-                         {"port", &s->port},             {"exec_errno", &s->exec_errno},
-                         {"exit_code", &s->exit_code},   {"exit_signal", &s->exit_signal}};
+    } const numbers[] = {{"keeper_pid", &s->keeper_pid},
+                         {"pid", &s->pid},
+                         {"port", &s->port},
+                         {"exec_errno", &s->exec_errno},
+                         {"exit_code", &s->exit_code},
+                         {"exit_signal", &s->exit_signal}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (strcmp(key, texts[i].key) == 0)
             str_replace(texts[i].text, value);
@@ -164,7 +164,7 @@ static void take_pair(struct keeper_status *s, const char *key, const char *valu
 static void take_status(struct keeper_link *link, const char *payload, size_t n)
 {
     struct keeper_status s = {.exit_code = -1};
-    char **const all[] = {&s.id, &s.project, &s.project_key, &s.server,
+    char **const all[] = {&s.id,         &s.project, &s.project_key, &s.server,
                           &s.definition, &s.boot_id, &s.tail};
     char *key, *value;
     const char *at = payload;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #define LOG_MODULE "pool"
-#define FIRST_MS 5000  /* after a daemon became ready */
-#define NEXT_MS 30000  /* while any is up */
+#define FIRST_MS 5000 /* after a daemon became ready */
+#define NEXT_MS 30000 /* while any is up */
 
 static void arm(struct pool *p, int64_t in_ms)
 {
@@ -34,7 +34,8 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *timer, int events)
     (void)events;
     struct pool *p = timer->data;
     bool is_any = false;
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         struct slot *s = container_of(node, struct slot, in_pool);
         if (!daemon_is_up(&s->d))
             continue;
@@ -61,7 +62,8 @@ void memory_check(struct pool *p)
     int64_t budget = p->config->settings.memory_mib * 1024 * 1024, sum = 0;
     if (!budget)
         return;
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         const struct slot *s = container_of(node, struct slot, in_pool);
         if (s->is_alive && s->d.memory_bytes > 0)
             sum += s->d.memory_bytes;

@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pool/daemon.h"
-#include "pool/project.h"
 #include "pool/shell_path.h"
 #include "pool/start.h"
 
@@ -45,7 +44,8 @@ static int64_t starts_at_once(const struct pool *p)
 static struct slot *slot_find(const struct pool *p, const struct project *project,
                               const char *server)
 {
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         struct slot *s = container_of(node, struct slot, in_pool);
         if (s->d.project == project && strcmp(s->d.server, server) == 0)
             return s;
@@ -55,7 +55,8 @@ static struct slot *slot_find(const struct pool *p, const struct project *projec
 
 struct slot *pool_slot_by_id(struct pool *p, const char *id)
 {
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         struct slot *s = container_of(node, struct slot, in_pool);
         if (s->d.id[0] && strcmp(s->d.id, id) == 0)
             return s;
@@ -95,7 +96,8 @@ struct daemon *pool_daemon_by_id(struct pool *p, const char *id)
 
 void pool_daemons_each(struct pool *p, daemon_fn *each, void *arg)
 {
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         struct slot *s = container_of(node, struct slot, in_pool);
         if (!s->is_unneeded)
             each(arg, &s->d);
@@ -105,12 +107,12 @@ void pool_daemons_each(struct pool *p, daemon_fn *each, void *arg)
 struct slot *pool_evictable(struct pool *p)
 {
     size_t n = 0;
-    list_each(node, after, &p->slots)
-        n++;
+    list_each(node, after, &p->slots) n++;
     struct evict_view *views = xcalloc(n, sizeof *views);
     struct slot **slots = xcalloc(n, sizeof *slots);
     n = 0;
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         struct slot *s = container_of(node, struct slot, in_pool);
         if (s->d.state != DAEMON_READY)
             continue;
@@ -133,7 +135,8 @@ struct census {
 static struct census count(const struct pool *p)
 {
     struct census c = {0};
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         const struct slot *s = container_of(node, struct slot, in_pool);
         if (!s->is_alive)
             continue;
@@ -159,7 +162,8 @@ static bool make_room(struct pool *p, struct slot *next, const struct census *c)
     }
     if (!next->d.detail) {
         char *detail = xasprintf("the pool is full: all %lld daemons (maxDaemons) are busy, pinned "
-                                 "or may not be evicted; it waits for a place", (long long)most);
+                                 "or may not be evicted; it waits for a place",
+                                 (long long)most);
         str_replace(&next->d.detail, detail);
         free(detail);
         log_warn("pool is full", "project=%s server=%s daemons=%lld", next->d.project->key,
@@ -210,7 +214,8 @@ static void project_free(struct project *project)
 /* Forgotten projects whose daemons are gone. */
 static void sweep(struct pool *p)
 {
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         struct slot *s = container_of(node, struct slot, in_pool);
         if (!s->is_unneeded || s->is_alive || s->d.in_flight || s->d.sessions)
             continue;
@@ -218,8 +223,8 @@ static void sweep(struct pool *p)
     }
     for (size_t i = 0; i < p->gone_count; i++) {
         bool is_used = false;
-        list_each(node, after, &p->slots)
-            is_used |= container_of(node, struct slot, in_pool)->d.project == p->gone[i];
+        list_each(node, after, &p->slots) is_used |=
+            container_of(node, struct slot, in_pool)->d.project == p->gone[i];
         if (is_used)
             continue;
         project_free(p->gone[i]);
@@ -235,7 +240,8 @@ static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events)
     serve_queue(p);
     struct list told;
     list_init(&told);
-    list_each(node, after, &p->changed) {
+    list_each(node, after, &p->changed)
+    {
         list_remove(node);
         list_add_tail(&told, node);
     }
@@ -262,149 +268,13 @@ static void on_tidy(struct ev_loop *loop, struct ev_timer *timer, int events)
     registry_tick(p->registry, clock_ms());
 }
 
-/* --- projects --- */
-
-struct project *pool_project_by_key(struct pool *p, const char *key)
-{
-    for (size_t i = 0; i < p->project_count; i++)
-        if (strcmp(p->projects[i]->key, key) == 0)
-            return p->projects[i];
-    return NULL;
-}
-
-static struct project *project_by_root(const struct pool *p, const char *root)
-{
-    for (size_t i = 0; i < p->project_count; i++)
-        if (strcmp(p->projects[i]->root, root) == 0)
-            return p->projects[i];
-    return NULL;
-}
-
-void pool_projects_each(struct pool *p, project_fn *each, void *arg)
-{
-    for (size_t i = 0; i < p->project_count; i++)
-        each(arg, p->projects[i]);
-}
-
-struct project *pool_project_adopt(struct pool *p, const struct project_row *row)
-{
-    struct project *project = xcalloc(1, sizeof *project);
-    *project = (struct project){xstrdup(row->key), xstrdup(row->root), row->is_trusted,
-                                row->first_unix_ms, row->last_unix_ms};
-    if (p->project_count == p->project_room) {
-        p->project_room = p->project_room ? p->project_room * 2 : 16;
-        p->projects = xrealloc(p->projects, p->project_room * sizeof(*p->projects));
-    }
-    p->projects[p->project_count++] = project;
-    return project;
-}
-
-/* The project with this root, made and written down if it is new. */
-static struct project *project_at_root(struct pool *p, const char *root)
-{
-    struct project *project = project_by_root(p, root);
-    if (project)
-        return project;
-    char key[PROJECT_KEY_SIZE];
-    project_key(root, key);
-    int64_t now = clock_unix_ms();
-    const struct project_row row = {key, root, false, now, now};
-    struct err err = {0};
-    if (!registry_project_put(p->registry, &row, &err))
-        log_warn("the registry did not take a project", "root=%s error=%s", log_quote(root),
-                 log_quote(err_text(&err)));
-    log_info("project is new", "project=%s root=%s", key, log_quote(root));
-    return pool_project_adopt(p, &row);
-}
-
-static bool is_known(void *arg, const char *root)
-{
-    return project_by_root(arg, root) != NULL;
-}
-
-struct project *pool_project_at(struct pool *p, const char *path, char how[64], struct err *err)
-{
-    char *root = NULL, how_found[64];
-    if (!project_find_root(path, p->config->settings.markers, is_known, p, &root, how_found, err))
-        return NULL;
-    struct project *project = project_at_root(p, root);
-    free(root);
-    memcpy(how, how_found, sizeof how_found);
-    return project;
-}
-
-struct project *pool_project_make(struct pool *p, const char *path, char how[64], struct err *err)
-{
-    struct err ignored = {0};
-    struct project *found = pool_project_at(p, path, how, &ignored);
-    if (found)
-        return found;
-    char *root = NULL;
-    if (!project_canonical(path, &root, err))
-        return NULL;
-    found = project_at_root(p, root);
-    free(root);
-    snprintf(how, 64, "made");
-    return found;
-}
-
-/* Running daemons whose definition is no longer what would be started go at their next rest. */
-static void find_outdated(struct pool *p, const struct project *only)
-{
-    list_each(node, after, &p->slots) {
-        struct slot *s = container_of(node, struct slot, in_pool);
-        char now[20];
-        if (only && s->d.project != only)
-            continue;
-        start_definition(s, now);
-        if (!s->is_alive) {
-            snprintf(s->d.definition, sizeof s->d.definition, "%s", now);
-            continue;
-        }
-        s->is_outdated = strcmp(now, s->d.definition) != 0;
-        if (s->d.state == DAEMON_READY)
-            slot_rest(s);
-    }
-}
-
-bool pool_trust(struct pool *p, struct project *project, bool is_trusted, struct err *err)
-{
-    if (!registry_project_trust(p->registry, project->root, is_trusted, err))
-        return false;
-    log_info(is_trusted ? "project is trusted" : "project is no longer trusted", "project=%s",
-             project->key);
-    project->is_trusted = is_trusted;
-    find_outdated(p, project);
-    return true;
-}
-
-bool pool_forget(struct pool *p, struct project *project, struct err *err)
-{
-    if (!registry_project_forget(p->registry, project->key, err))
-        return false;
-    log_info("project is forgotten", "project=%s", project->key);
-    list_each(node, after, &p->slots) {
-        struct slot *s = container_of(node, struct slot, in_pool);
-        if (s->d.project != project)
-            continue;
-        s->is_unneeded = true;
-        daemon_stop(&s->d, REASON_FORGOTTEN, true);
-    }
-    for (size_t i = 0; i < p->project_count; i++)
-        if (p->projects[i] == project)
-            p->projects[i] = p->projects[--p->project_count];
-    p->gone = xrealloc(p->gone, (p->gone_count + 1) * sizeof(*p->gone));
-    p->gone[p->gone_count++] = project;
-    pool_wake(p, NULL);
-    return true;
-}
-
 /* --- what the runtime says --- */
 
 static void on_synced(struct pool *p)
 {
     p->is_synced = true;
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         struct slot *s = container_of(node, struct slot, in_pool);
         if (!s->is_expected)
             continue;
@@ -428,7 +298,7 @@ static void on_found(struct pool *p, const struct run_event *run)
     if (!project && run->project[0] != '/')
         return; /* a keeper of some other making */
     if (!project)
-        project = project_at_root(p, run->project);
+        project = pool_project_at_root(p, run->project);
     struct slot *s = pool_slot_make(p, project, run->server);
     if (s->is_alive && strcmp(s->d.id, run->daemon_id) != 0) {
         log_warn("a second daemon of one project is ended", "project=%s daemon=%s", project->key,
@@ -442,9 +312,12 @@ static void on_found(struct pool *p, const struct run_event *run)
 void pool_on_run_event(void *arg, const struct run_event *run)
 {
     static const enum slot_event_kind kinds[] = {
-        [RUN_STARTED] = SLOT_STARTED,       [RUN_TRY_NOW] = SLOT_PORT_OPEN,
-        [RUN_PORT_TAKEN] = SLOT_PORT_TAKEN, [RUN_EXITED] = SLOT_EXITED,
-        [RUN_LOST] = SLOT_LOST,             [RUN_FOUND] = SLOT_FOUND,
+        [RUN_STARTED] = SLOT_STARTED,
+        [RUN_TRY_NOW] = SLOT_PORT_OPEN,
+        [RUN_PORT_TAKEN] = SLOT_PORT_TAKEN,
+        [RUN_EXITED] = SLOT_EXITED,
+        [RUN_LOST] = SLOT_LOST,
+        [RUN_FOUND] = SLOT_FOUND,
     };
     struct pool *p = arg;
     if (run->kind == RUN_SYNCED) {
@@ -490,8 +363,8 @@ static void load_daemon(void *arg, const struct daemon_row *row)
 }
 
 struct pool *pool_create_with(struct ev_loop *loop, const struct pool_places *places,
-                              const struct config *config, struct registry *registry,
-                              int64_t epoch, struct err *err)
+                              const struct config *config, struct registry *registry, int64_t epoch,
+                              struct err *err)
 {
     struct pool *p = xcalloc(1, sizeof *p);
     p->loop = loop;
@@ -544,8 +417,7 @@ void pool_destroy(struct pool *p)
 {
     if (!p)
         return;
-    list_each(node, after, &p->slots)
-        slot_finish(container_of(node, struct slot, in_pool));
+    list_each(node, after, &p->slots) slot_finish(container_of(node, struct slot, in_pool));
     if (p->runtime.destroy)
         p->runtime.destroy(p->runtime.self);
     shell_path_end(p);
@@ -566,8 +438,9 @@ void pool_reconfigure(struct pool *p, const struct config *config)
     p->config = config;
     if (p->shell_path) /* it is asked at all: not in a pool over a runtime of the caller's */
         shell_path_begin(p);
-    find_outdated(p, NULL);
-    list_each(node, after, &p->slots) {
+    pool_find_outdated(p, NULL);
+    list_each(node, after, &p->slots)
+    {
         struct slot *s = container_of(node, struct slot, in_pool);
         if (s->d.state == DAEMON_READY)
             slot_deadline_idle(s);
@@ -581,7 +454,8 @@ void pool_stop_all(struct pool *p, enum reason why, void (*done)(void *arg), voi
     p->is_stopping_all = true;
     p->stopped = done;
     p->stopped_arg = arg;
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         struct slot *s = container_of(node, struct slot, in_pool);
         if (s->d.state != DAEMON_FAILED)
             daemon_stop(&s->d, why, true);

@@ -16,9 +16,10 @@
 struct ev_loop;
 struct pool;
 
-#define DAEMON_STATES(X)                                                                         \
-    X(DOWN, "down") X(STARTING, "starting") X(READY, "ready") X(BUSY, "busy")                    \
-    X(DRAINING, "draining") X(STOPPING, "stopping") X(FAILED, "failed")
+#define DAEMON_STATES(X)                                                                           \
+    X(DOWN, "down")                                                                                \
+    X(STARTING, "starting") X(READY, "ready") X(BUSY, "busy") X(DRAINING, "draining")              \
+        X(STOPPING, "stopping") X(FAILED, "failed")
 enum daemon_state {
 #define X(name, word) DAEMON_##name,
     DAEMON_STATES(X)
@@ -29,7 +30,14 @@ const char *daemon_state_word(enum daemon_state s);
 
 enum layer { LAYER_UNKNOWN, LAYER_OK, LAYER_FAILED };
 const char *layer_word(enum layer l); /* unknown ok failed */
-enum start_step { STEP_QUEUED, STEP_SPAWNED, STEP_PORT_OPEN, STEP_HANDSHAKE, STEP_WARM, STEP_COUNT };
+enum start_step {
+    STEP_QUEUED,
+    STEP_SPAWNED,
+    STEP_PORT_OPEN,
+    STEP_HANDSHAKE,
+    STEP_WARM,
+    STEP_COUNT
+};
 const char *start_step_word(enum start_step s); /* queued spawned port-open handshake warm */
 
 struct project {
@@ -44,31 +52,31 @@ struct daemon {
     struct project *project;
     char *server;
     enum daemon_state state;
-    bool is_wanted;             /* start again when a stop in progress has ended */
+    bool is_wanted; /* start again when a stop in progress has ended */
     bool is_pinned;
     /* the present or last life */
-    char id[32];                /* "" before the first */
+    char id[32]; /* "" before the first */
     int64_t generation;
     enum transport transport;
     char definition[20];
-    int port, pid, keeper_pid;  /* for display; port 0 = none */
+    int port, pid, keeper_pid; /* for display; port 0 = none */
     int64_t started_unix_ms, ready_unix_ms, ended_unix_ms;
-    int64_t state_since_ms;     /* monotonic */
-    int64_t step_ms[STEP_COUNT];/* ms since the start was asked, -1 = not reached */
-    enum reason reason;         /* of the last start or end */
-    char *detail;               /* words for people: cause of a failure with its remedy, or NULL */
-    char *tail;                 /* last lines of the daemon's output after a failure, or NULL */
-    int64_t retry_at_ms;        /* failed: not tried before this (monotonic); 0 = now */
-    int failures;               /* starts that failed in a row */
+    int64_t state_since_ms;      /* monotonic */
+    int64_t step_ms[STEP_COUNT]; /* ms since the start was asked, -1 = not reached */
+    enum reason reason;          /* of the last start or end */
+    char *detail;                /* words for people: cause of a failure with its remedy, or NULL */
+    char *tail;                  /* last lines of the daemon's output after a failure, or NULL */
+    int64_t retry_at_ms;         /* failed: not tried before this (monotonic); 0 = now */
+    int failures;                /* starts that failed in a row */
     enum layer process, accepts, mcp, useful;
-    char *cause;                /* what the failed layer says, or NULL */
+    char *cause; /* what the failed layer says, or NULL */
     bool is_warming;
     /* use */
-    int in_flight;              /* calls handed over or held */
-    int sessions;               /* front sessions bound to this slot */
-    int64_t last_use_ms;        /* monotonic: end of the last work; 0 = never */
-    int64_t suspect_until_ms;   /* monotonic: it may just be dying, hand nothing over before */
-    int64_t memory_bytes, cpu_ms; /* of the tree, last look; -1 unknown */
+    int in_flight;                  /* calls handed over or held */
+    int sessions;                   /* front sessions bound to this slot */
+    int64_t last_use_ms;            /* monotonic: end of the last work; 0 = never */
+    int64_t suspect_until_ms;       /* monotonic: it may just be dying, hand nothing over before */
+    int64_t memory_bytes, cpu_ms;   /* of the tree, last look; -1 unknown */
     int64_t starts, usual_start_ms; /* how often; median-like estimate, 0 unknown */
 };
 
@@ -98,20 +106,24 @@ const struct config *pool_config(const struct pool *p);
 
 /* --- projects --- */
 /* The project that path belongs to, made known if need be; how as in project_find_root. */
-struct project *pool_project_at(struct pool *p, const char *path, char how[64], struct err *err) MUST_CHECK;
+struct project *pool_project_at(struct pool *p, const char *path, char how[64],
+                                struct err *err) MUST_CHECK;
 /* path itself as root when no project is found above it (explicit ensure). */
-struct project *pool_project_make(struct pool *p, const char *path, char how[64], struct err *err) MUST_CHECK;
+struct project *pool_project_make(struct pool *p, const char *path, char how[64],
+                                  struct err *err) MUST_CHECK;
 struct project *pool_project_by_key(struct pool *p, const char *key);
 typedef void project_fn(void *arg, struct project *project);
 void pool_projects_each(struct pool *p, project_fn *each, void *arg);
 /* Trust it or not; a running daemon whose definition depends on it is restarted when idle. */
-bool pool_trust(struct pool *p, struct project *project, bool is_trusted, struct err *err) MUST_CHECK;
+bool pool_trust(struct pool *p, struct project *project, bool is_trusted,
+                struct err *err) MUST_CHECK;
 /* Stop its daemons and forget project, leases, sessions, history. */
 bool pool_forget(struct pool *p, struct project *project, struct err *err) MUST_CHECK;
 
 /* --- daemons --- */
 /* The slot (made, state down, if there is none). server NULL = default server. */
-struct daemon *pool_slot(struct pool *p, struct project *project, const char *server, struct err *err) MUST_CHECK;
+struct daemon *pool_slot(struct pool *p, struct project *project, const char *server,
+                         struct err *err) MUST_CHECK;
 struct daemon *pool_daemon_by_id(struct pool *p, const char *id);
 typedef void daemon_fn(void *arg, struct daemon *d);
 void pool_daemons_each(struct pool *p, daemon_fn *each, void *arg);
@@ -144,7 +156,8 @@ int64_t daemon_evict_in_ms(const struct daemon *d, const char **why);
 /* Path of its log file. Borrowed. */
 const char *daemon_log_path(const struct daemon *d);
 /* What a start would use: new strings in the lists. For `why`. */
-bool daemon_describe(struct daemon *d, struct strv *argv, struct strv *env, char **cwd, struct err *err) MUST_CHECK;
+bool daemon_describe(struct daemon *d, struct strv *argv, struct strv *env, char **cwd,
+                     struct err *err) MUST_CHECK;
 
 /* Stop everything (shutdown without --keep-daemons); done runs when all are down. */
 void pool_stop_all(struct pool *p, enum reason why, void (*done)(void *arg), void *arg);

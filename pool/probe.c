@@ -16,10 +16,11 @@
 
 #define LEGACY "2025-11-25"
 #define MODERN "2026-07-28"
-#define MODERN_META                                                                              \
-    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"" MODERN "\","                     \
-    "\"io.modelcontextprotocol/clientCapabilities\":{},"                                         \
-    "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"poold\",\"version\":\"" POOLD_VERSION "\"}}"
+#define MODERN_META                                                                                \
+    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"" MODERN "\","                       \
+    "\"io.modelcontextprotocol/clientCapabilities\":{},"                                           \
+    "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"poold\",\"version\":\"" POOLD_VERSION      \
+    "\"}}"
 
 enum ask { ASK_HANDSHAKE, ASK_PING, ASK_CALL };
 
@@ -52,7 +53,7 @@ struct probe {
     struct exchange *notice; /* `initialized` under way */
     struct exchange *stream; /* HTTP+SSE: the event stream */
     char session[512];
-    char endpoint[600];      /* where messages are posted to; "" not known yet */
+    char endpoint[600]; /* where messages are posted to; "" not known yet */
     bool is_open, is_modern;
     int last_id;
 };
@@ -117,17 +118,17 @@ static bool post(struct probe *p, const char *message, const struct question *q,
     if (!p->dial(p->arg, &fd, err))
         return false;
     struct buf b = BUF_INIT(CAP_BODY);
-    bool ok = buf_printf(&b,
-                         "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n"
-                         "Content-Type: application/json\r\n"
-                         "Accept: application/json, text/event-stream\r\nContent-Length: %zu\r\n",
-                         p->transport == TRANSPORT_SSE ? p->endpoint : "/mcp", p->port,
-                         strlen(message));
+    bool ok =
+        buf_printf(&b,
+                   "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n"
+                   "Content-Type: application/json\r\n"
+                   "Accept: application/json, text/event-stream\r\nContent-Length: %zu\r\n",
+                   p->transport == TRANSPORT_SSE ? p->endpoint : "/mcp", p->port, strlen(message));
     if (p->session[0])
         ok = ok && buf_printf(&b, "Mcp-Session-Id: %s\r\n", p->session);
     if (p->is_modern && q)
-        ok = ok && buf_printf(&b, "MCP-Protocol-Version: " MODERN "\r\nMcp-Method: %s\r\n",
-                              q->method);
+        ok = ok &&
+             buf_printf(&b, "MCP-Protocol-Version: " MODERN "\r\nMcp-Method: %s\r\n", q->method);
     else if (p->is_open)
         ok = ok && buf_add_str(&b, "MCP-Protocol-Version: " LEGACY "\r\n");
     if (p->is_modern && q && q->tool)
@@ -192,7 +193,8 @@ static void flush(struct probe *p)
 {
     if (p->transport == TRANSPORT_SSE && !p->endpoint[0])
         return;
-    list_each(node, after, &p->questions) {
+    list_each(node, after, &p->questions)
+    {
         struct question *q = container_of(node, struct question, node);
         bool may_go = q->ask == ASK_HANDSHAKE || (p->is_open && !p->notice);
         if (q->message && !q->is_done && may_go)
@@ -240,7 +242,8 @@ static bool try_modern(struct probe *p, struct question *q, const char *text)
     str_replace(&q->method, "server/discover");
     free(q->message);
     q->message = xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"server/discover\","
-                           "\"params\":{" MODERN_META "}}", q->id);
+                           "\"params\":{" MODERN_META "}}",
+                           q->id);
     exchange_free(q->post);
     q->post = NULL;
     question_send(q);
@@ -278,7 +281,8 @@ static void on_message(void *arg, struct exchange *x, struct span name, struct s
     rpc_peek(data.p, data.n, &peek);
     if (peek.kind != RPC_RESPONSE)
         return; /* notifications and questions of the daemon's are not for us */
-    list_each(node, after, &p->questions) {
+    list_each(node, after, &p->questions)
+    {
         struct question *q = container_of(node, struct question, node);
         char id[16];
         snprintf(id, sizeof id, "%d", q->id);
@@ -331,7 +335,8 @@ static void on_stream_end(void *arg, struct exchange *x, int status, const char 
         snprintf(text, sizeof text, "the event stream ended: %.80s", why ? why : "by the daemon");
     else
         snprintf(text, sizeof text, "HTTP status %d for the event stream", status);
-    list_each(node, after, &p->questions) {
+    list_each(node, after, &p->questions)
+    {
         struct question *q = container_of(node, struct question, node);
         question_end(q, why ? PROBE_UNREACHABLE : PROBE_REFUSED, text);
     }
@@ -345,7 +350,8 @@ static bool stream_open(struct probe *p, struct err *err)
     char head[256];
     int n = snprintf(head, sizeof head,
                      "GET /sse HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: text/event-stream\r\n"
-                     "Connection: close\r\n\r\n", p->port);
+                     "Connection: close\r\n\r\n",
+                     p->port);
     const struct exchange_listener listener = {p, NULL, on_stream_message, on_stream_end};
     p->stream = exchange_new(p->loop, fd, head, (size_t)n, CAP_BODY, &listener);
     return true;
@@ -370,8 +376,7 @@ void probe_free(struct probe *p)
 {
     if (!p)
         return;
-    list_each(node, after, &p->questions)
-        question_free(container_of(node, struct question, node));
+    list_each(node, after, &p->questions) question_free(container_of(node, struct question, node));
     exchange_free(p->notice);
     exchange_free(p->stream);
     free(p);
@@ -409,7 +414,8 @@ void probe_handshake(struct probe *p, int64_t timeout_ms, probe_done_fn *done, v
     p->is_open = p->is_modern = false;
     q->message = xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"initialize\",\"params\":{"
                            "\"protocolVersion\":\"" LEGACY "\",\"capabilities\":{},\"clientInfo\":"
-                           "{\"name\":\"poold\",\"version\":\"" POOLD_VERSION "\"}}}", q->id);
+                           "{\"name\":\"poold\",\"version\":\"" POOLD_VERSION "\"}}}",
+                           q->id);
     struct err err = {0};
     if (p->transport == TRANSPORT_SSE && !p->stream && !stream_open(p, &err)) {
         question_end(q, PROBE_UNREACHABLE, err_text(&err));
@@ -424,7 +430,8 @@ void probe_ping(struct probe *p, int64_t timeout_ms, probe_done_fn *done, void *
     struct question *q = question_new(p, ASK_PING, method, timeout_ms, done, arg);
     q->message = p->is_modern
                      ? xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"server/discover\","
-                                 "\"params\":{" MODERN_META "}}", q->id)
+                                 "\"params\":{" MODERN_META "}}",
+                                 q->id)
                      : xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"ping\"}", q->id);
     flush(p);
 }
@@ -441,8 +448,9 @@ void probe_call(struct probe *p, const char *tool, const char *arguments, int64_
         return;
     }
     q->message = xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"tools/call\",\"params\":{"
-                           "\"name\":%s,\"arguments\":%s%s}}", q->id, buf_text(&name),
-                           arguments ? arguments : "{}", p->is_modern ? "," MODERN_META : "");
+                           "\"name\":%s,\"arguments\":%s%s}}",
+                           q->id, buf_text(&name), arguments ? arguments : "{}",
+                           p->is_modern ? "," MODERN_META : "");
     buf_release(&name);
     flush(p);
 }

@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WAYS "name one: `poolctl ensure DIR`, a marker such as .git in it, or the X-Poold-Project header"
+#define WAYS                                                                                       \
+    "name one: `poolctl ensure DIR`, a marker such as .git in it, or the X-Poold-Project header"
 
 /* The home directory, canonical; false when there is none to respect. */
 static bool home_find(char out[PATH_MAX])
@@ -108,10 +109,11 @@ bool project_find_root(const char *path, const char *markers, project_known_fn *
     if (strcmp(dir, limit) == 0)
         return err_set(err, ERR_NO_PROJECT, 0, "%s is %s, which is no project; " WAYS, dir,
                        strcmp(limit, "/") == 0 ? "the root directory" : "the home directory");
-    return err_set(err, ERR_NO_PROJECT, 0,
-                   "no project at %s: neither it nor a directory above it (below %s) is known or has "
-                   "one of %s; " WAYS,
-                   dir, limit, markers ? markers : "");
+    return err_set(
+        err, ERR_NO_PROJECT, 0,
+        "no project at %s: neither it nor a directory above it (below %s) is known or has "
+        "one of %s; " WAYS,
+        dir, limit, markers ? markers : "");
 }
 
 bool project_canonical(const char *path, char **root, struct err *err)

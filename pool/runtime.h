@@ -12,12 +12,12 @@ enum transport { TRANSPORT_HTTP, TRANSPORT_SSE, TRANSPORT_STDIO };
 struct run_spec { /* borrowed for the call */
     const char *daemon_id;
     int64_t generation;
-    const char *project;     /* canonical root */
+    const char *project; /* canonical root */
     const char *project_key;
     const char *server;
-    const char *definition;  /* hash of what was started */
+    const char *definition; /* hash of what was started */
     enum transport transport;
-    int port;                /* 0: stdio */
+    int port; /* 0: stdio */
     const char *cwd;
     const struct strv *argv; /* argv[0] resolved or to be found in env's PATH */
     const struct strv *env;  /* whole environment */
@@ -26,13 +26,13 @@ struct run_spec { /* borrowed for the call */
 };
 
 enum run_event_kind {
-    RUN_STARTED,   /* the process exists */
-    RUN_TRY_NOW,   /* its port is listened on by its own tree: worth a handshake */
-    RUN_PORT_TAKEN,/* while it starts: a stranger listens on its port */
-    RUN_EXITED,    /* the whole tree is gone; code/signal/exec_errno/reason/tail */
-    RUN_LOST,      /* its keeper vanished; the runtime is ending what it left; RUN_EXITED follows */
-    RUN_FOUND,     /* sync: it runs (adoption); all identity fields are set */
-    RUN_SYNCED     /* sync is complete (daemon_id NULL) */
+    RUN_STARTED,    /* the process exists */
+    RUN_TRY_NOW,    /* its port is listened on by its own tree: worth a handshake */
+    RUN_PORT_TAKEN, /* while it starts: a stranger listens on its port */
+    RUN_EXITED,     /* the whole tree is gone; code/signal/exec_errno/reason/tail */
+    RUN_LOST,  /* its keeper vanished; the runtime is ending what it left; RUN_EXITED follows */
+    RUN_FOUND, /* sync: it runs (adoption); all identity fields are set */
+    RUN_SYNCED /* sync is complete (daemon_id NULL) */
 };
 
 struct run_event {
@@ -42,12 +42,12 @@ struct run_event {
     const char *project, *project_key, *server, *definition; /* RUN_FOUND */
     enum transport transport;
     int port;
-    int pid, keeper_pid;        /* for display only */
+    int pid, keeper_pid; /* for display only */
     int64_t started_unix_ms;
     int exec_errno;             /* RUN_EXITED: the command could not be run */
     int exit_code, exit_signal; /* -1 / 0 when not applicable */
-    const char *reason;         /* RUN_EXITED: the reason word given to stop(), "orphaned", or NULL */
-    const char *tail;           /* last output lines, may be "" */
+    const char *reason; /* RUN_EXITED: the reason word given to stop(), "orphaned", or NULL */
+    const char *tail;   /* last output lines, may be "" */
 };
 
 struct run_usage {

@@ -1,5 +1,5 @@
-/* pool/shell_path.h - private to pool/: asks the user's shell for the PATH of a terminal, once at the
- * pool's creation and at each reload, without waiting. The last answer is kept in
+/* pool/shell_path.h - private to pool/: asks the user's shell for the PATH of a terminal, once at
+ * the pool's creation and at each reload, without waiting. The last answer is kept in
  * <state_dir>/terminal-path, so that only the very first starts wait for it, 5 s at most. */
 #pragma once
 #include <stdbool.h>

@@ -12,21 +12,21 @@
 #include <ev.h>
 
 /* What can happen to a slot. Order and words are those of docs/STATES.md. */
-#define SLOT_EVENTS(X)                                                                           \
-    X(WANT, "want")             /* somebody asks for it to be up */                              \
-    X(FOUND, "found")           /* adoption: it runs already */                                  \
-    X(STARTED, "started")       /* its process exists */                                         \
-    X(PORT_OPEN, "port-open")   /* its own tree listens on its port */                           \
-    X(PORT_TAKEN, "port-taken") /* a stranger listens there */                                   \
-    X(ANSWERED, "answered")     /* the handshake was answered */                                 \
-    X(REFUSED, "refused")       /* it answers handshakes with errors only */                     \
-    X(WORK, "work")             /* the first flight */                                           \
-    X(REST, "rest")             /* the last flight ended */                                      \
-    X(STOP, "stop")             /* stop, after draining */                                       \
-    X(KILL, "kill")             /* stop now */                                                   \
-    X(MUTE, "mute")             /* it answers nothing any more */                                \
-    X(DEADLINE, "deadline")     /* the state's own time is over */                               \
-    X(LOST, "lost")             /* its keeper vanished */                                        \
+#define SLOT_EVENTS(X)                                                                             \
+    X(WANT, "want")             /* somebody asks for it to be up */                                \
+    X(FOUND, "found")           /* adoption: it runs already */                                    \
+    X(STARTED, "started")       /* its process exists */                                           \
+    X(PORT_OPEN, "port-open")   /* its own tree listens on its port */                             \
+    X(PORT_TAKEN, "port-taken") /* a stranger listens there */                                     \
+    X(ANSWERED, "answered")     /* the handshake was answered */                                   \
+    X(REFUSED, "refused")       /* it answers handshakes with errors only */                       \
+    X(WORK, "work")             /* the first flight */                                             \
+    X(REST, "rest")             /* the last flight ended */                                        \
+    X(STOP, "stop")             /* stop, after draining */                                         \
+    X(KILL, "kill")             /* stop now */                                                     \
+    X(MUTE, "mute")             /* it answers nothing any more */                                  \
+    X(DEADLINE, "deadline")     /* the state's own time is over */                                 \
+    X(LOST, "lost")             /* its keeper vanished */                                          \
     X(EXITED, "exited")         /* its whole tree is gone */
 enum slot_event_kind {
 #define X(name, word) SLOT_##name,
@@ -38,54 +38,54 @@ const char *slot_event_word(enum slot_event_kind kind);
 
 struct slot_event { /* borrowed for the call */
     enum slot_event_kind kind;
-    enum reason reason;            /* WANT STOP KILL MUTE */
-    const char *detail;            /* STOP KILL MUTE REFUSED: words for people, or NULL */
-    bool force;                    /* WANT: also within the back-off time */
-    const struct run_event *run;   /* what the runtime said */
+    enum reason reason;          /* WANT STOP KILL MUTE */
+    const char *detail;          /* STOP KILL MUTE REFUSED: words for people, or NULL */
+    bool force;                  /* WANT: also within the back-off time */
+    const struct run_event *run; /* what the runtime said */
 };
 
 struct slot {
-    struct daemon d;               /* first: a struct daemon * is its slot */
+    struct daemon d; /* first: a struct daemon * is its slot */
     struct list in_pool, in_queue, in_changed;
-    struct ev_timer deadline;      /* of the present state */
-    struct ev_timer look;          /* health */
-    bool is_alive;                 /* the runtime holds a life of ours (from start to RUN_EXITED) */
+    struct ev_timer deadline; /* of the present state */
+    struct ev_timer look;     /* health */
+    bool is_alive;            /* the runtime holds a life of ours (from start to RUN_EXITED) */
     bool is_adopted;
-    bool is_unneeded;              /* its project was forgotten: free it when it is down */
-    bool is_expected;              /* the registry says it lives; not yet found by sync */
-    bool was_ready;                /* by the registry: it had answered before */
+    bool is_unneeded; /* its project was forgotten: free it when it is down */
+    bool is_expected; /* the registry says it lives; not yet found by sync */
+    bool was_ready;   /* by the registry: it had answered before */
     char *log_path;
     /* the start under way */
     enum reason start_reason;
-    int64_t asked_ms;              /* when it was asked for */
-    bool is_second_port;           /* this start is the repetition with another port */
-    int avoid_port;                /* a stranger's; not to be leased again for the repetition */
-    char *last_seen;               /* of the handshake: why there is none yet */
-    int64_t refused_since_ms;      /* it answers handshakes with errors since; 0: it does not */
+    int64_t asked_ms;         /* when it was asked for */
+    bool is_second_port;      /* this start is the repetition with another port */
+    int avoid_port;           /* a stranger's; not to be leased again for the repetition */
+    char *last_seen;          /* of the handshake: why there is none yet */
+    int64_t refused_since_ms; /* it answers handshakes with errors since; 0: it does not */
     /* the stop under way; REASON_NONE: nobody asked for it */
     enum reason end_reason;
     char *end_detail;
-    bool is_failing;               /* the life ends because its start failed */
-    bool is_port_taken;            /* ... and is to be repeated with another port */
-    bool is_forced;                /* is_wanted even if it failed */
-    int draining;                  /* flights that must end before it stops */
+    bool is_failing;    /* the life ends because its start failed */
+    bool is_port_taken; /* ... and is to be repeated with another port */
+    bool is_forced;     /* is_wanted even if it failed */
+    int draining;       /* flights that must end before it stops */
     /* definition-changed: restart (or only stop, its server is gone) at the next rest */
     bool is_outdated;
     /* failure memory */
-    int quick_deaths;              /* lives in a row that ended right after ready */
-    int failures_before;           /* failed starts before the one that became ready */
+    int quick_deaths;    /* lives in a row that ended right after ready */
+    int failures_before; /* failed starts before the one that became ready */
     /* health */
     struct probe *probe;
-    bool is_pinging, is_shaking;   /* a ping, a handshake is under way */
-    int64_t heard_ms;              /* last sign of life (monotonic) */
+    bool is_pinging, is_shaking; /* a ping, a handshake is under way */
+    int64_t heard_ms;            /* last sign of life (monotonic) */
     int pings_lost;
-    int64_t handed_ms;             /* when the last flight began */
-    char *reach_cause, *tool_cause;/* what is wrong below the tools, and with the tools */
+    int64_t handed_ms;              /* when the last flight began */
+    char *reach_cause, *tool_cause; /* what is wrong below the tools, and with the tools */
     bool is_warm_done, is_warm_asked, is_warm_late;
-    int64_t warmed_ms;             /* end of the warm-up (monotonic) */
-    int64_t up_ms;                 /* when it became ready or was adopted so (monotonic) */
-    struct ev_timer again;         /* the next handshake of a start */
-    int64_t again_ms;              /* how long until that */
+    int64_t warmed_ms;     /* end of the warm-up (monotonic) */
+    int64_t up_ms;         /* when it became ready or was adopted so (monotonic) */
+    struct ev_timer again; /* the next handshake of a start */
+    int64_t again_ms;      /* how long until that */
 };
 
 struct pool {
@@ -99,15 +99,15 @@ struct pool {
     struct list slots, queue, changed;
     struct project **projects;
     size_t project_count, project_room;
-    struct project **gone;         /* forgotten; freed when the last of their daemons is down */
+    struct project **gone; /* forgotten; freed when the last of their daemons is down */
     size_t gone_count;
     struct pool_listener listeners[8];
     size_t listener_count;
-    struct ev_timer wake;          /* serve the queue, tell the listeners */
-    struct ev_timer usage;         /* next question for memory */
-    struct ev_timer tidy;          /* registry_tick */
-    char *shell_path;              /* PATH that the user has in a terminal; NULL: not known */
-    struct shell_path *shell;      /* the question for it under way, which starts wait for, or NULL */
+    struct ev_timer wake;     /* serve the queue, tell the listeners */
+    struct ev_timer usage;    /* next question for memory */
+    struct ev_timer tidy;     /* registry_tick */
+    char *shell_path;         /* PATH that the user has in a terminal; NULL: not known */
+    struct shell_path *shell; /* the question for it under way, which starts wait for, or NULL */
     bool is_stopping_all;
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -127,8 +127,8 @@ static inline const struct slot *slot_of_const(const struct daemon *d)
  * without a runtime, then the runtime, whose events go to pool_on_run_event with the pool as their
  * argument. pool_run_with moves it in and calls its sync(). */
 struct pool *pool_create_with(struct ev_loop *loop, const struct pool_places *places,
-                              const struct config *config, struct registry *registry,
-                              int64_t epoch, struct err *err) MUST_CHECK;
+                              const struct config *config, struct registry *registry, int64_t epoch,
+                              struct err *err) MUST_CHECK;
 void pool_run_with(struct pool *p, const struct runtime *runtime);
 /* A run_event_fn. */
 void pool_on_run_event(void *arg, const struct run_event *event);
@@ -142,7 +142,14 @@ struct slot *pool_evictable(struct pool *p);
 const struct config_server *slot_server(const struct slot *s);
 const struct settings *slot_settings(const struct slot *s);
 struct slot *pool_slot_make(struct pool *p, struct project *project, const char *server);
+
+/* --- projects.c --- */
 struct project *pool_project_adopt(struct pool *p, const struct project_row *row);
+/* The project with this canonical root, made and written down if it is new. */
+struct project *pool_project_at_root(struct pool *p, const char *root);
+/* Running daemons (of one project; NULL: of all) whose definition is no longer what would be
+ * started go at their next rest. */
+void pool_find_outdated(struct pool *p, const struct project *only);
 
 /* --- daemon.c: one slot's decisions --- */
 void slot_event(struct slot *s, const struct slot_event *event);
@@ -164,11 +171,12 @@ slot_action *slot_action_for(enum daemon_state state, enum slot_event_kind kind)
 const char *slot_action_word(slot_action *action);
 
 /* The actions (daemon.c); what each does stands in docs/STATES.md. */
-#define SLOT_ACTIONS(X)                                                                          \
-    X(nop) X(start) X(join) X(adopt) X(spawned) X(port_open) X(move_port) X(ready) X(busy)       \
-    X(rest) X(drain) X(drained) X(stop) X(stop_late) X(want_later) X(unwant) X(overdue)          \
-    X(retry) X(forgive) X(timed_out) X(refused) X(idle) X(failed) X(crashed) X(gone) X(lost)      \
-    X(revive)
+#define SLOT_ACTIONS(X)                                                                            \
+    X(nop)                                                                                         \
+    X(start) X(join) X(adopt) X(spawned) X(port_open) X(move_port) X(ready) X(busy) X(rest)        \
+        X(drain) X(drained) X(stop) X(stop_late) X(want_later) X(unwant) X(overdue) X(retry)       \
+            X(forgive) X(timed_out) X(refused) X(idle) X(failed) X(crashed) X(gone) X(lost)        \
+                X(revive)
 #define X(name) slot_action slot_do_##name;
 SLOT_ACTIONS(X)
 #undef X
@@ -189,5 +197,5 @@ void health_set(struct slot *s, enum layer *layer, enum layer value, const char 
 
 /* --- memory.c --- */
 void memory_init(struct pool *p);
-void memory_begin(struct pool *p);      /* a daemon became ready: ask in 5 s */
-void memory_check(struct pool *p);      /* above the budget: the least recently used idle one goes */
+void memory_begin(struct pool *p); /* a daemon became ready: ask in 5 s */
+void memory_check(struct pool *p); /* above the budget: the least recently used idle one goes */

@@ -62,7 +62,8 @@ void start_definition(const struct slot *s, char out[20])
 
 static bool is_port_used(const struct pool *p, int port)
 {
-    list_each(node, after, &p->slots) {
+    list_each(node, after, &p->slots)
+    {
         const struct slot *s = container_of(node, struct slot, in_pool);
         if (s->is_alive && s->d.port == port)
             return true;
@@ -224,7 +225,8 @@ static bool build(const struct slot *s, const struct config_server *server, int 
     for (size_t i = 0; ok && i < server->args.count; i++)
         ok = add_expanded(&spec.argv, server->args.items[i], &words, err);
     if (ok)
-        spec.cwd = server->cwd ? config_expand(server->cwd, &words, err) : xstrdup(d->project->root);
+        spec.cwd =
+            server->cwd ? config_expand(server->cwd, &words, err) : xstrdup(d->project->root);
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         strv_env_set(&spec.env, own[i][0], own[i][1]);
     strv_finish(&words);
@@ -250,7 +252,8 @@ static bool check(const struct slot *s, const struct config_server **server, str
     if ((*server)->transport == CONFIG_STDIO)
         return err_set(err, ERR_START_FAILED, 0,
                        "server %s speaks stdio, which is not served yet: give its command a port "
-                       "(${POOLD_PORT}) and set \"type\" to \"http\" or \"sse\"", d->server);
+                       "(${POOLD_PORT}) and set \"type\" to \"http\" or \"sse\"",
+                       d->server);
     if (stat(d->project->root, &st) != 0 || !S_ISDIR(st.st_mode))
         return err_set(err, ERR_START_FAILED, 0,
                        "the project directory %s is gone; `poolctl forget` drops it",

@@ -17,7 +17,7 @@ struct fake_life {
     char id[32], server[64], project[256], last_arg[64];
     int64_t generation;
     int port;
-    bool is_running;       /* started and not yet exited */
+    bool is_running; /* started and not yet exited */
     int stops;
     char stop_reason[64];
 };
@@ -25,30 +25,30 @@ struct fake_life {
 static struct fake {
     struct pool *pool;
     struct fake_life lives[64];
-    int count;             /* starts so far */
-    bool is_automatic;     /* a start comes up, a stop ends, by themselves */
+    int count;         /* starts so far */
+    bool is_automatic; /* a start comes up, a stop ends, by themselves */
     enum fake_mcp mcp;
-    int calls;             /* tools/call seen */
-    int shakes;            /* initialize seen */
-    bool is_stopped;       /* by a signal */
+    int calls;       /* tools/call seen */
+    int shakes;      /* initialize seen */
+    bool is_stopped; /* by a signal */
     bool refuses_start;
     int64_t memory_bytes;
-    const char *found_id;  /* sync reports this one */
+    const char *found_id; /* sync reports this one */
     char found_project[256], found_key[128], found_server[64], found_definition[24];
     int found_port;
-    bool was_row_there;    /* at the last start: the registry had the row already */
+    bool was_row_there; /* at the last start: the registry had the row already */
     bool is_destroyed;
 } fake;
 
 static void fake_say(struct fake_life *life, enum run_event_kind kind)
 {
     pool_on_run_event(fake.pool, &(struct run_event){.kind = kind,
-                                                      .daemon_id = life->id,
-                                                      .generation = life->generation,
-                                                      .port = life->port,
-                                                      .pid = 4711,
-                                                      .keeper_pid = 4710,
-                                                      .exit_code = -1});
+                                                     .daemon_id = life->id,
+                                                     .generation = life->generation,
+                                                     .port = life->port,
+                                                     .pid = 4711,
+                                                     .keeper_pid = 4710,
+                                                     .exit_code = -1});
 }
 
 static void fake_exit(struct fake_life *life, int code, int signal_number, const char *tail)
@@ -108,8 +108,8 @@ static bool fake_start(void *self, const struct run_spec *spec, struct err *err)
     if (fake.refuses_start)
         return err_set(err, ERR_SYSTEM, 0, "no more processes");
     struct fake_life *life = &fake.lives[fake.count++];
-    *life = (struct fake_life){.generation = spec->generation, .port = spec->port,
-                               .is_running = true};
+    *life =
+        (struct fake_life){.generation = spec->generation, .port = spec->port, .is_running = true};
     snprintf(life->id, sizeof life->id, "%s", spec->daemon_id);
     snprintf(life->server, sizeof life->server, "%s", spec->server);
     snprintf(life->project, sizeof life->project, "%s", spec->project);
@@ -153,16 +153,16 @@ static void fake_on_synced(struct ev_loop *loop, struct ev_timer *timer, int eve
         *life = (struct fake_life){.generation = 7, .port = fake.found_port, .is_running = true};
         snprintf(life->id, sizeof life->id, "%s", fake.found_id);
         pool_on_run_event(fake.pool, &(struct run_event){.kind = RUN_FOUND,
-                                                          .daemon_id = life->id,
-                                                          .generation = 7,
-                                                          .project = fake.found_project,
-                                                          .project_key = fake.found_key,
-                                                          .server = fake.found_server,
-                                                          .definition = fake.found_definition,
-                                                          .port = fake.found_port,
-                                                          .pid = 4711,
-                                                          .keeper_pid = 4710,
-                                                          .started_unix_ms = 1000});
+                                                         .daemon_id = life->id,
+                                                         .generation = 7,
+                                                         .project = fake.found_project,
+                                                         .project_key = fake.found_key,
+                                                         .server = fake.found_server,
+                                                         .definition = fake.found_definition,
+                                                         .port = fake.found_port,
+                                                         .pid = 4711,
+                                                         .keeper_pid = 4710,
+                                                         .started_unix_ms = 1000});
     }
     pool_on_run_event(fake.pool, &(struct run_event){.kind = RUN_SYNCED});
 }
@@ -195,16 +195,21 @@ static void fake_answer(int fd, const char *body)
         snprintf(out, sizeof out, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
     } else {
         if (fake.mcp == MCP_REFUSES)
-            snprintf(json, sizeof json, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-32603,"
-                                        "\"message\":\"not today\"}}", id);
+            snprintf(json, sizeof json,
+                     "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-32603,"
+                     "\"message\":\"not today\"}}",
+                     id);
         else
             snprintf(json, sizeof json,
                      "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"content\":[{\"type\":\"text\","
                      "\"text\":\"%s\"}]}}",
-                     id, is_call && fake.mcp == MCP_TOOL_FAILS
-                             ? "Error executing tool find: no language server\\nmore" : "fine");
-        snprintf(out, sizeof out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                                  "Mcp-Session-Id: s1\r\nContent-Length: %zu\r\n\r\n%s",
+                     id,
+                     is_call && fake.mcp == MCP_TOOL_FAILS
+                         ? "Error executing tool find: no language server\\nmore"
+                         : "fine");
+        snprintf(out, sizeof out,
+                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                 "Mcp-Session-Id: s1\r\nContent-Length: %zu\r\n\r\n%s",
                  strlen(json), json);
     }
     ssize_t n = send(fd, out, strlen(out), MSG_NOSIGNAL);
@@ -278,6 +283,12 @@ static void fake_destroy(void *self)
 }
 
 static const struct runtime fake_runtime = {
-    .start = fake_start,           .stop = fake_stop, .sync = fake_sync,   .dial = fake_dial,
-    .is_stopped = fake_is_stopped, .port = fake_port, .usage = fake_usage, .destroy = fake_destroy,
+    .start = fake_start,
+    .stop = fake_stop,
+    .sync = fake_sync,
+    .dial = fake_dial,
+    .is_stopped = fake_is_stopped,
+    .port = fake_port,
+    .usage = fake_usage,
+    .destroy = fake_destroy,
 };

@@ -6,8 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-static const struct evict_view idle = {
-    .state = DAEMON_READY, .may_evict = true, .used_ms = 1000};
+static const struct evict_view idle = {.state = DAEMON_READY, .may_evict = true, .used_ms = 1000};
 
 static struct evict_view used_at(int64_t used_ms)
 {

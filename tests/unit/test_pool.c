@@ -30,17 +30,17 @@ static void on_guard(struct ev_loop *l, struct ev_timer *t, int events)
     (void)events;
 }
 
-#define UNTIL(condition)                                                                         \
-    do {                                                                                         \
-        struct ev_timer guard;                                                                   \
-        int64_t limit_ms = clock_ms() + 20000;                                                    \
-        ev_timer_init(&guard, on_guard, 0.05, 0.05);                                             \
-        ev_timer_start(loop, &guard);                                                            \
-        while (!(condition) && clock_ms() < limit_ms)                                            \
-            ev_run(loop, EVRUN_ONCE);                                                            \
-        ev_timer_stop(loop, &guard);                                                             \
-        if (!(condition))                                                                        \
-            fail_msg("never came: %s", #condition);                                              \
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        struct ev_timer guard;                                                                     \
+        int64_t limit_ms = clock_ms() + 20000;                                                     \
+        ev_timer_init(&guard, on_guard, 0.05, 0.05);                                               \
+        ev_timer_start(loop, &guard);                                                              \
+        while (!(condition) && clock_ms() < limit_ms)                                              \
+            ev_run(loop, EVRUN_ONCE);                                                              \
+        ev_timer_stop(loop, &guard);                                                               \
+        if (!(condition))                                                                          \
+            fail_msg("never came: %s", #condition);                                                \
     } while (0)
 
 /* Let the loop turn for a while, to see that nothing happens. */
@@ -587,9 +587,13 @@ static void how_long_a_start_usually_takes_is_remembered(void **state)
     struct err err = {0};
     const int64_t took[] = {90, 2000, 100, 110, 95};
     for (int i = 0; i < 5; i++) {
-        const struct history_row row = {.project_key = d->project->key, .server = "web",
-                                        .daemon_id = "x", .event = "ready", .reason = "call",
-                                        .detail = "", .took_ms = took[i]};
+        const struct history_row row = {.project_key = d->project->key,
+                                        .server = "web",
+                                        .daemon_id = "x",
+                                        .event = "ready",
+                                        .reason = "call",
+                                        .detail = "",
+                                        .took_ms = took[i]};
         assert_true(registry_history_add(registry, &row, 100, &err));
     }
     fake.is_automatic = false;

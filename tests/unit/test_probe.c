@@ -42,17 +42,17 @@ static void on_guard(struct ev_loop *l, struct ev_timer *t, int events)
     (void)events;
 }
 
-#define UNTIL(condition)                                                                         \
-    do {                                                                                         \
-        struct ev_timer guard;                                                                   \
-        int64_t limit_ms = clock_ms() + 10000;                                                   \
-        ev_timer_init(&guard, on_guard, 0.01, 0.01);                                             \
-        ev_timer_start(loop, &guard);                                                            \
-        while (!(condition) && clock_ms() < limit_ms)                                            \
-            ev_run(loop, EVRUN_ONCE);                                                            \
-        ev_timer_stop(loop, &guard);                                                             \
-        if (!(condition))                                                                        \
-            fail_msg("never came: %s", #condition);                                              \
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        struct ev_timer guard;                                                                     \
+        int64_t limit_ms = clock_ms() + 10000;                                                     \
+        ev_timer_init(&guard, on_guard, 0.01, 0.01);                                               \
+        ev_timer_start(loop, &guard);                                                              \
+        while (!(condition) && clock_ms() < limit_ms)                                              \
+            ev_run(loop, EVRUN_ONCE);                                                              \
+        ev_timer_stop(loop, &guard);                                                               \
+        if (!(condition))                                                                          \
+            fail_msg("never came: %s", #condition);                                                \
     } while (0)
 
 static char said[8192]; /* what the peer read on a connection */
@@ -108,7 +108,8 @@ static int teardown(void **state)
     return 0;
 }
 
-#define JSON_HEAD(n) "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " n "\r\n"
+#define JSON_HEAD(n)                                                                               \
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " n "\r\n"
 #define ACCEPTED "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 
 /* A probe over HTTP whose handshake is done. */
@@ -118,7 +119,7 @@ static struct probe *open_http(void)
     probe_handshake(p, 5000, done, &got);
     hear(0);
     say(0, JSON_HEAD("36") "Mcp-Session-Id: abc\r\n\r\n"
-           "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
+                           "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
     UNTIL(got.count == 1);
     assert_int_equal(got.outcome, PROBE_OK);
     assert_true(probe_is_open(p));
@@ -221,8 +222,9 @@ static void a_stateless_server_is_asked_to_discover(void **state)
     struct probe *p = probe_new(loop, TRANSPORT_HTTP, 1, dial, NULL);
     probe_handshake(p, 5000, done, &got);
     hear(0);
-    say(0, "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 69\r\n\r\n"
-           "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32022,\"message\":\"too new\"}} ");
+    say(0,
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 69\r\n\r\n"
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32022,\"message\":\"too new\"}} ");
     hear(1);
     assert_non_null(strstr(said, "\"method\":\"server/discover\""));
     assert_non_null(strstr(said, "Mcp-Method: server/discover\r\n"));
@@ -283,14 +285,20 @@ static void a_result_is_judged_by_isError_and_its_first_line(void **state)
 {
     (void)state;
     char text[64];
-    assert_int_equal(judge("{\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"[]\"}],"
-                           "\"isError\":false}}", text), PROBE_OK);
+    assert_int_equal(
+        judge("{\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"[]\"}],"
+              "\"isError\":false}}",
+              text),
+        PROBE_OK);
     assert_string_equal(text, "");
-    assert_int_equal(judge("{\"result\":{\"isError\":true,\"content\":[{\"text\":\"no \\\"ls\\\"\\n2\"}]}}",
-                           text), PROBE_TOOL_FAILED);
+    assert_int_equal(
+        judge("{\"result\":{\"isError\":true,\"content\":[{\"text\":\"no \\\"ls\\\"\\n2\"}]}}",
+              text),
+        PROBE_TOOL_FAILED);
     assert_string_equal(text, "no \"ls\"");
     assert_int_equal(judge("{\"result\" : { \"content\" : [ {\"x\":{\"text\":\"Error\"},"
-                           "\"text\":\"Error executing tool f: gone\"} ] } }", text),
+                           "\"text\":\"Error executing tool f: gone\"} ] } }",
+                           text),
                      PROBE_TOOL_FAILED);
     assert_string_equal(text, "Error executing tool f: gone");
     assert_int_equal(judge("{\"result\":{\"content\":[]}}", text), PROBE_OK);

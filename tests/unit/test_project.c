@@ -218,8 +218,9 @@ static void the_key_is_made_of_name_and_hash_and_never_changes(void **state)
     assert_string_not_equal(key, again);
     project_key("/srv/\xc3\xa4", key);
     assert_true(str_starts(key, "project-"));
-    project_key("/a/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-                key);
+    project_key(
+        "/a/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        key);
     assert_int_equal(strlen(key), 40 + 1 + 10);
 }
 

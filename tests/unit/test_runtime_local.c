@@ -95,17 +95,17 @@ static void on_guard(struct ev_loop *l, struct ev_timer *t, int events)
     (void)events;
 }
 
-#define UNTIL(condition)                                                                         \
-    do {                                                                                         \
-        struct ev_timer guard;                                                                   \
-        int64_t limit_ms = clock_ms() + 20000;                                                   \
-        ev_timer_init(&guard, on_guard, 0.02, 0.02);                                             \
-        ev_timer_start(loop, &guard);                                                            \
-        while (!(condition) && clock_ms() < limit_ms)                                            \
-            ev_run(loop, EVRUN_ONCE);                                                            \
-        ev_timer_stop(loop, &guard);                                                             \
-        if (!(condition))                                                                        \
-            fail_msg("never came: %s", #condition);                                              \
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        struct ev_timer guard;                                                                     \
+        int64_t limit_ms = clock_ms() + 20000;                                                     \
+        ev_timer_init(&guard, on_guard, 0.02, 0.02);                                               \
+        ev_timer_start(loop, &guard);                                                              \
+        while (!(condition) && clock_ms() < limit_ms)                                              \
+            ev_run(loop, EVRUN_ONCE);                                                              \
+        ev_timer_stop(loop, &guard);                                                               \
+        if (!(condition))                                                                          \
+            fail_msg("never came: %s", #condition);                                                \
     } while (0)
 
 /* --- making and unmaking --- */
@@ -157,11 +157,21 @@ static void start_command(const char *id, int port, const char *command, const c
     strv_add(&argv, text);
     strv_env_set(&env, "PATH", "/usr/bin:/bin");
     strv_env_set(&env, "ASAN_OPTIONS", "detect_leaks=0");
-    const struct run_spec spec = {
-        .daemon_id = id, .generation = 5, .project = scratch, .project_key = "key", .server = "web",
-        .definition = "def", .transport = TRANSPORT_HTTP, .port = port, .cwd = scratch,
-        .argv = &argv, .env = &env, .log_path = scratch_path("daemon.log"),
-        .log_max_bytes = 1024 * 1024, .orphan_ms = 60000, .grace_ms = 2000};
+    const struct run_spec spec = {.daemon_id = id,
+                                  .generation = 5,
+                                  .project = scratch,
+                                  .project_key = "key",
+                                  .server = "web",
+                                  .definition = "def",
+                                  .transport = TRANSPORT_HTTP,
+                                  .port = port,
+                                  .cwd = scratch,
+                                  .argv = &argv,
+                                  .env = &env,
+                                  .log_path = scratch_path("daemon.log"),
+                                  .log_max_bytes = 1024 * 1024,
+                                  .orphan_ms = 60000,
+                                  .grace_ms = 2000};
     if (!runtime.start(runtime.self, &spec, &err))
         fail_msg("%s", err_text(&err));
     strv_finish(&argv);
