@@ -2,12 +2,15 @@
 #include "cli/call.h"
 
 #include "api/wire.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "cli/field.h"
 
 #include <string.h>
+#include <time.h>
 
 #define ANSWER_CAP (64 * 1024 * 1024)
+#define SYNC_WAIT_MS 5000
 
 char *call_escape(const char *text)
 {
@@ -117,4 +120,23 @@ bool call_api(struct cli *cli, const char *method, const char *target, json_t *b
 bool call_get(struct cli *cli, const char *target, json_t **out, struct err *err)
 {
     return call_api(cli, "GET", target, NULL, CALL_WAIT_MS, out, err);
+}
+
+bool call_synced(struct cli *cli, json_t **health, struct err *err)
+{
+    int64_t deadline = clock_ms() + SYNC_WAIT_MS;
+    for (;;) {
+        json_t *answer = NULL;
+        if (!call_get(cli, "/health", &answer, err))
+            return false;
+        if (!json_is_false(json_object_get(answer, "synced")) || clock_ms() > deadline) {
+            if (health)
+                *health = answer;
+            else
+                json_decref(answer);
+            return true;
+        }
+        json_decref(answer);
+        nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+    }
 }

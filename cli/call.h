@@ -15,6 +15,9 @@ bool call_socket(struct cli *cli, char **path, struct err *err) MUST_CHECK;
 bool call_api(struct cli *cli, const char *method, const char *target, json_t *body,
               int64_t wait_ms, json_t **out, struct err *err) MUST_CHECK;
 bool call_get(struct cli *cli, const char *target, json_t **out, struct err *err) MUST_CHECK;
+/* The answer of GET /health (new reference; health may be NULL), once poold has taken back what ran
+ * before it: until then every daemon is down in its eyes. Waits a while at most. */
+bool call_synced(struct cli *cli, json_t **health, struct err *err) MUST_CHECK;
 /* Open a stream; an answer that is a refusal becomes an err. */
 bool call_stream(struct cli *cli, const char *method, const char *target, const char *accept,
                  json_t *body, int64_t wait_ms, struct client *out, struct err *err) MUST_CHECK;

@@ -4,7 +4,6 @@
 #include "cli/each_daemon.h"
 #include "cli/output.h"
 #include "cli/start_poold.h"
-#include "cli/target.h"
 
 static bool run(struct cli *cli, struct err *err)
 {
@@ -12,8 +11,13 @@ static bool run(struct cli *cli, struct err *err)
     json_t *answer = NULL;
     if (!poold_start(cli, err) || !target_of(cli, &t, err))
         return false;
+    /* Stopped first, so that nothing of it runs any more when we return. */
+    json_t *stopped = json_array();
+    const struct each_daemon stop = {.tail = "/stop", .body = json_pack("{s:b}", "now", 1)};
     char *key = call_escape(t.key), *target = xasprintf("/projects/%s", key);
-    bool ok = call_api(cli, "DELETE", target, NULL, EACH_WAIT_MS, &answer, err);
+    bool ok = each_daemon_of(cli, &stop, &t, stopped, err);
+    json_decref(stopped);
+    ok = ok && call_api(cli, "DELETE", target, NULL, EACH_WAIT_MS, &answer, err);
     if (ok && !output_json(cli, answer)) {
         char *root = say_path(t.root);
         printf("forgot %s\n", root);

@@ -9,7 +9,7 @@ static bool run(struct cli *cli, struct err *err)
 {
     json_t *daemons = NULL, *settings = NULL;
     struct err ignored = {0};
-    bool is_there = call_get(cli, "/daemons", &daemons, err);
+    bool is_there = call_synced(cli, NULL, err) && call_get(cli, "/daemons", &daemons, err);
     if (!is_there && !(offline_take_over(err) && offline_daemons(cli, &daemons, err)))
         return false;
     if (!output_json(cli, daemons)) {

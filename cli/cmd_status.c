@@ -106,7 +106,7 @@ static bool show_poold(struct cli *cli, struct err *err)
 {
     json_t *health = NULL, *version = NULL, *daemons = NULL, *settings = NULL;
     struct err ignored = {0};
-    if (!call_get(cli, "/health", &health, err))
+    if (!call_synced(cli, &health, err))
         return err->code == ERR_NOT_RUNNING ? show_last_known(cli, NULL, err) : false;
     bool ok = call_get(cli, "/version", &version, err) && call_get(cli, "/daemons", &daemons, err);
     json_t *status =

@@ -5,7 +5,6 @@
 #include "cli/offline.h"
 #include "cli/output.h"
 #include "cli/start_poold.h"
-#include "cli/target.h"
 
 #include <string.h>
 
@@ -38,7 +37,7 @@ static bool do_one(struct cli *cli, const struct each_daemon *what, const struct
     char *slot = target_slot(t->key, field_text(d, "server"), what->tail);
     bool ok = call_api(cli, "POST", slot, json_incref(what->body), EACH_WAIT_MS, &became, err);
     free(slot);
-    if (ok && !cli->is_json)
+    if (ok && !cli->is_json && what->did)
         output_did(what->did, became);
     if (ok)
         json_array_append(done, became);
@@ -46,22 +45,34 @@ static bool do_one(struct cli *cli, const struct each_daemon *what, const struct
     return ok;
 }
 
-bool each_daemon_do(struct cli *cli, const struct each_daemon *what, struct err *err)
+bool each_daemon_of(struct cli *cli, const struct each_daemon *what, const struct target *t,
+                    json_t *done, struct err *err)
 {
-    struct target t = {0};
-    json_t *mine = NULL, *d, *done = json_array();
+    json_t *mine = NULL, *d;
     size_t i;
-    bool ok = target_of(cli, &t, err) && target_daemons(cli, &t, &mine, err);
+    bool ok = target_daemons(cli, t, &mine, err);
     json_array_foreach(mine, i, d)
     {
         if (ok && strcmp(field_text(d, "state"), "down") != 0)
-            ok = do_one(cli, what, &t, d, done, err);
+            ok = do_one(cli, what, t, d, done, err);
     }
+    json_decref(mine);
+    json_decref(what->body);
+    return ok;
+}
+
+bool each_daemon_do(struct cli *cli, const struct each_daemon *what, struct err *err)
+{
+    struct target t = {0};
+    json_t *done = json_array();
+    bool ok = target_of(cli, &t, err);
+    if (ok)
+        ok = each_daemon_of(cli, what, &t, done, err);
+    else
+        json_decref(what->body);
     if (ok && !output_json(cli, done) && json_array_size(done) == 0)
         printf("nothing is up for %s\n", t.root);
-    json_decref(mine);
     json_decref(done);
-    json_decref(what->body);
     target_finish(&t);
     return ok;
 }

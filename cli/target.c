@@ -123,7 +123,7 @@ bool target_daemons(struct cli *cli, const struct target *t, json_t **out, struc
     json_t *all, *d, *mine = json_array();
     const char *server = cli_text(cli, "server");
     size_t i;
-    if (!call_get(cli, "/daemons", &all, err)) {
+    if (!call_synced(cli, NULL, err) || !call_get(cli, "/daemons", &all, err)) {
         json_decref(mine);
         return false;
     }

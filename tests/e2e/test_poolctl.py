@@ -469,3 +469,13 @@ def test_status_names_clients_and_their_calls_under_way(pool, project):
     assert pool.json("status", repo)["daemons"][0]["clients"][0]["pid"] == os.getpid()
     slow.join()
     assert "busy" not in pool.ctl("list").stdout
+
+
+def test_list_right_after_a_restart_of_poold_waits_until_daemons_are_taken_back(pool, project):
+    repo = project()
+    up = pool.json("ensure", repo)
+    for _ in range(5):
+        os.kill(pool.pid(), signal.SIGKILL)
+        row = pool.daemon(repo)
+        assert (row["state"], row["pid"]) == ("ready", up["pid"])
+        wait_until(lambda: pool.pid() and alive(pool.pid()), "the next poold")
