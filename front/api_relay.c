@@ -78,8 +78,7 @@ static void on_end(void *self, enum upstream_end how)
             conn_add(c, "0\r\n\r\n", 5);
         conn_finish(c);
     } else if (c && !r->has_head) {
-        conn_answer_error(c, 503, (struct span){0}, err_row(ERR_INTERNAL)->rpc,
-                          "the management API did not answer");
+        conn_answer_problem(c, 503, ERR_NOT_RUNNING, "the management API did not answer");
     } else if (c) {
         conn_close(c);
     }
@@ -143,13 +142,11 @@ void api_relay_request(struct conn *c, const struct request *request)
 {
     struct err err = {0};
     if (request->body.n > CAP_API_BODY) {
-        conn_answer_error(c, 413, (struct span){0}, err_row(ERR_TOO_BIG)->rpc,
-                          "an API request may have 256 KiB");
+        conn_answer_problem(c, 413, ERR_TOO_BIG, "an API request may have 256 KiB");
         return;
     }
     if (c->front->api_relays >= CAP_API_RELAYS) {
-        conn_answer_error(c, 503, (struct span){0}, err_row(ERR_TOO_BIG)->rpc,
-                          "too many API requests at once; try again");
+        conn_answer_problem(c, 503, ERR_TOO_BIG, "too many API requests at once; try again");
         return;
     }
     struct relay *r = xcalloc(1, sizeof *r);
@@ -158,7 +155,7 @@ void api_relay_request(struct conn *c, const struct request *request)
     r->up = upstream_open(c->front, NULL, &relay_user, r, &err);
     if (!r->up) {
         free(r);
-        conn_answer_error(c, 503, (struct span){0}, err_row(ERR_INTERNAL)->rpc, err_text(&err));
+        conn_answer_problem(c, 503, ERR_NOT_RUNNING, err_text(&err));
         return;
     }
     c->front->api_relays++;

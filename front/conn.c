@@ -212,6 +212,20 @@ void conn_answer_error(struct conn *c, int status, struct span id, int code, con
     buf_release(&body);
 }
 
+void conn_answer_problem(struct conn *c, int status, enum err_code code, const char *text)
+{
+    const struct err_row *row = err_row(code);
+    struct buf body = BUF_INIT(CAP_OUT);
+    if (buf_printf(&body, "{\"type\":\"urn:poold:error:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":",
+                   row->name, row->meaning, status) &&
+        json_write_string(&body, text, strlen(text)) &&
+        buf_printf(&body, ",\"code\":\"%s\"}", row->name))
+        conn_answer(c, status, "", "application/problem+json", (struct span){body.data, body.len});
+    else
+        conn_close(c);
+    buf_release(&body);
+}
+
 /* Bytes that cannot be understood any more: say why, then close. */
 static void refuse(struct conn *c, int status, enum err_code code, const char *text)
 {

@@ -63,6 +63,8 @@ void conn_answer(struct conn *c, int status, const char *headers, const char *ty
                  struct span body);
 /* An answer in form of a JSON-RPC error, with the HTTP status given. id: raw JSON or empty. */
 void conn_answer_error(struct conn *c, int status, struct span id, int code, const char *text);
+/* An answer to a request that is not MCP: problem+json (RFC 9457) as the management API gives it. */
+void conn_answer_problem(struct conn *c, int status, enum err_code code, const char *text);
 /* Look for the process behind the socket; the request in `in` is dispatched again afterwards. */
 void conn_find_owner(struct conn *c);
 /* Step searches (from ev_idle); time out half-sent requests (each second). */

@@ -14,7 +14,10 @@ void dispatch(struct conn *c, const struct request *request)
     if (check.status) {
         c->will_close = true;
         enum err_code code = check.status == 403 ? ERR_DENIED : ERR_BAD_REQUEST;
-        conn_answer_error(c, check.status, (struct span){0}, err_row(code)->rpc, check.text);
+        if (is_mcp)
+            conn_answer_error(c, check.status, (struct span){0}, err_row(code)->rpc, check.text);
+        else
+            conn_answer_problem(c, check.status, code, check.text);
         return;
     }
     switch (url.endpoint) {

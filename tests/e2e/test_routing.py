@@ -156,3 +156,13 @@ def test_a_web_page_starts_nothing(pool, project):
                   {"Content-Type": "application/json", **headers})
         assert c.getresponse().status == status
     assert pool.json("list") == []
+
+
+def test_what_the_front_refuses_of_the_api_is_a_problem(pool):
+    pool.start()
+    c = http.client.HTTPConnection("127.0.0.1", pool.port)
+    c.request("POST", "/api/v1/reload", "{}", {"Content-Type": "text/plain"})
+    r = c.getresponse()
+    problem = json.loads(r.read())
+    assert r.status == 415 and r.getheader("Content-Type") == "application/problem+json"
+    assert problem["status"] == 415 and problem["code"] == "bad-request" and "application/json" in problem["detail"]
