@@ -29,8 +29,8 @@ struct starting {
     off_t said_at; /* size of the log before the child could write */
 };
 
-/* Does poold answer? Any answer counts; a slow one is waited for. Fails where asking again would
- * not help. */
+/* Does poold answer? Any answer counts; a slow one is waited for. Fails where asking again or
+ * starting another would not help. */
 static bool look(struct cli *cli, bool *is_there, struct err *err)
 {
     struct client c;
@@ -42,11 +42,13 @@ static bool look(struct cli *cli, bool *is_there, struct err *err)
                                      .target = API_PREFIX "/health",
                                      .wait_ms = CALL_WAIT_MS};
     struct err why = {0};
+    int64_t began_ms = clock_ms();
     *is_there = client_open(&request, &c, &why);
     free(path);
     if (*is_there)
         client_close(&c);
-    return *is_there || why.code == ERR_NOT_RUNNING ||
+    bool hangs = clock_ms() - began_ms >= CALL_WAIT_MS;
+    return *is_there || (why.code == ERR_NOT_RUNNING && !hangs) ||
            err_set(err, why.code, 0, "%s", err_text(&why));
 }
 

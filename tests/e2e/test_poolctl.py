@@ -242,13 +242,14 @@ def test_a_poold_that_hangs_is_given_up(pool, project):
     pid = pool.pid()
     os.kill(pid, signal.SIGSTOP)
     try:
-        done = subprocess.Popen([BIN / "poolctl", "reload"], env=pool.env, stderr=subprocess.PIPE, text=True)
-        time.sleep(0.3)
-        assert done.poll() is None
-        _, err = done.communicate(timeout=60)
-        assert done.returncode == NOT_RUNNING and "in time" in err
+        with ThreadPoolExecutor(2) as both:
+            reload = both.submit(pool.ctl, "reload", check=False)
+            done = both.submit(pool.ctl, "why", "/", check=False).result()
+            assert "in time" in reload.result().stderr and reload.result().returncode == NOT_RUNNING
+        assert "in time" in done.stderr and done.returncode == NOT_RUNNING
     finally:
         os.kill(pid, signal.SIGCONT)
+    assert pool.pid() == pid, "no other poold was started beside it"
 
 
 # --- while poold is down ---
