@@ -252,7 +252,7 @@ static bool try_modern(struct probe *p, struct question *q, const char *text)
 
 static void answer(struct probe *p, struct question *q, struct span data, bool is_error)
 {
-    char text[300];
+    char text[512];
     enum probe_outcome outcome = probe_judge(data.p, data.n, text, sizeof text);
     if (is_error) {
         char *raw = xstrndup(data.p, data.n);

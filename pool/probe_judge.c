@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LINES_MOST 3 /* of a text, in what is shown */
+
 static const char *skip_blank(const char *at, const char *end)
 {
     while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r' || *at == ','))
@@ -73,10 +75,12 @@ static struct span member(struct span object, const char *name)
     return (struct span){0};
 }
 
-/* First line of a raw JSON string into text. */
-static void first_line(struct span string, char *text, size_t room)
+/* The first lines of a raw JSON string into text, joined by a blank: Serena gives the cause of a
+ * failed language server in the third. */
+static void first_lines(struct span string, char *text, size_t room)
 {
     size_t n = 0;
+    int lines = 0;
     text[0] = '\0';
     if (string.n < 2 || string.p[0] != '"')
         return;
@@ -85,9 +89,11 @@ static void first_line(struct span string, char *text, size_t room)
         if (c == '\\') {
             char escape = string.p[++i];
             if (escape == 'n' || escape == 'r') {
-                if (n)
+                if (n == 0 || text[n - 1] == ' ')
+                    continue;
+                if (++lines == LINES_MOST)
                     break;
-                continue;
+                escape = 't';
             }
             if (escape == 'u') {
                 i += 4;
@@ -98,6 +104,8 @@ static void first_line(struct span string, char *text, size_t room)
         }
         text[n++] = c;
     }
+    while (n && text[n - 1] == ' ')
+        n--;
     text[n] = '\0';
 }
 
@@ -108,7 +116,7 @@ enum probe_outcome probe_judge(const char *message, size_t n, char *text, size_t
     text[0] = '\0';
     if (!result.n) {
         struct span error = member(all, "error");
-        first_line(member(error, "message"), text, room);
+        first_lines(member(error, "message"), text, room);
         if (!text[0])
             snprintf(text, room, "an answer without result");
         return PROBE_REFUSED;
@@ -117,7 +125,7 @@ enum probe_outcome probe_judge(const char *message, size_t n, char *text, size_t
     if (content.n > 1 && content.p[0] == '[') {
         const char *first = skip_blank(content.p + 1, content.p + content.n);
         struct span item = {first, (size_t)(content.p + content.n - first)};
-        first_line(member(item, "text"), text, room);
+        first_lines(member(item, "text"), text, room);
     }
     bool is_error = span_is(member(result, "isError"), "true");
     if (is_error || strncmp(text, "Error", 5) == 0) {

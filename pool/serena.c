@@ -239,8 +239,9 @@ static bool link_language_servers(const char *home, const char *serena_dir, stru
     if (lstat(link, &st) == 0 && S_ISLNK(st.st_mode)) {
         unlink(link);
     }
-    /* A real directory there is Serena's own, from a time without ours: it stays. */
-    if (symlink(target, link) != 0 && errno != EEXIST) {
+    /* A real directory there is Serena's own, from a time without ours: it stays. A link to nowhere
+     * would keep every language server from starting. */
+    if (stat(target, &st) == 0 && symlink(target, link) != 0 && errno != EEXIST) {
         ok = err_set(err, ERR_SYSTEM, errno, "unable to make the link %s", link);
     }
     free(link);

@@ -281,7 +281,7 @@ static enum probe_outcome judge(const char *json, char text[64])
     return probe_judge(json, strlen(json), text, 64);
 }
 
-static void a_result_is_judged_by_isError_and_its_first_line(void **state)
+static void a_result_is_judged_by_isError_and_its_first_lines(void **state)
 {
     (void)state;
     char text[64];
@@ -292,10 +292,11 @@ static void a_result_is_judged_by_isError_and_its_first_line(void **state)
         PROBE_OK);
     assert_string_equal(text, "");
     assert_int_equal(
-        judge("{\"result\":{\"isError\":true,\"content\":[{\"text\":\"no \\\"ls\\\"\\n2\"}]}}",
+        judge("{\"result\":{\"isError\":true,\"content\":"
+              "[{\"text\":\"no \\\"ls\\\"\\n\\r\\n2\\n3\\n4\"}]}}",
               text),
         PROBE_TOOL_FAILED);
-    assert_string_equal(text, "no \"ls\"");
+    assert_string_equal(text, "no \"ls\" 2 3");
     assert_int_equal(judge("{\"result\" : { \"content\" : [ {\"x\":{\"text\":\"Error\"},"
                            "\"text\":\"Error executing tool f: gone\"} ] } }",
                            text),
@@ -336,7 +337,7 @@ int main(void)
         CASE(a_stateless_server_is_asked_to_discover),
         CASE(over_http_and_sse_answers_come_on_the_stream),
         CASE(a_probe_may_be_freed_with_questions_open),
-        CASE(a_result_is_judged_by_isError_and_its_first_line),
+        CASE(a_result_is_judged_by_isError_and_its_first_lines),
         CASE(broken_json_is_judged_without_reading_past_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

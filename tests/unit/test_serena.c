@@ -207,12 +207,17 @@ static void the_link_to_the_language_servers_follows_the_installation(void **sta
 {
     (void)state;
     char target[256] = "";
+    char *link = xstrdup(at("state/serena/proj-0123456789/language_servers"));
     make_dir("proj");
-    free(config_for(at("proj"), false, "/first"));
-    free(config_for(at("proj"), false, at("kit")));
-    assert_true(readlink(at("state/serena/proj-0123456789/language_servers"), target,
-                         sizeof target - 1) > 0);
-    assert_string_equal(target, at("kit/language_servers"));
+    make_dir("first/language_servers");
+    make_dir("second/language_servers");
+    free(config_for(at("proj"), false, at("first")));
+    free(config_for(at("proj"), false, at("second")));
+    assert_true(readlink(link, target, sizeof target - 1) > 0);
+    assert_string_equal(target, at("second/language_servers"));
+    free(config_for(at("proj"), false, at("without")));
+    assert_int_equal(readlink(link, target, sizeof target - 1), -1); /* not to nowhere */
+    free(link);
 }
 
 static void a_project_that_had_no_language_is_looked_at_again(void **state)
