@@ -195,8 +195,7 @@ void slot_set_state(struct slot *s, enum daemon_state state, enum reason reason,
     }
     if (reason != REASON_NONE)
         d->reason = reason;
-    if (detail || state == DAEMON_STARTING || state == DAEMON_READY)
-        str_replace(&d->detail, detail);
+    str_replace(&d->detail, detail);
     arm(s);
     slot_save(s);
     bool is_bad = state == DAEMON_FAILED;

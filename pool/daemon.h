@@ -4,7 +4,7 @@
 #include "pool/slot.h"
 
 /* The only writer of d.state: arms the state's deadline, writes the row, logs one line, tells the
- * listeners. reason NONE and detail NULL leave what was (a start and ready forget old details).
+ * listeners. reason NONE leaves what was; detail NULL forgets it.
  * Flips between ready and busy happen at every call and do none of that. */
 void slot_set_state(struct slot *s, enum daemon_state state, enum reason reason,
                     const char *detail);

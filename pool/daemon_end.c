@@ -123,6 +123,15 @@ static void fail_life(struct slot *s, enum reason reason, const char *detail)
     stop_life(s, reason, detail, FAILED_GRACE_MS);
 }
 
+static void fail_refused(struct slot *s)
+{
+    char *detail = xasprintf("port %d is open, but what answers there refuses the MCP handshake "
+                             "(%s): is \"type\" right? Its output is in %s",
+                             s->d.port, s->last_seen ? s->last_seen : "", s->log_path);
+    fail_life(s, REASON_HANDSHAKE_FAILED, detail);
+    free(detail);
+}
+
 void slot_do_timed_out(struct slot *s, const struct slot_event *event)
 {
     (void)event;
@@ -130,6 +139,10 @@ void slot_do_timed_out(struct slot *s, const struct slot_event *event)
     struct runtime *r = &d->pool->runtime;
     long long after_s = (long long)slot_settings(s)->start_timeout_s;
     char *detail;
+    if (s->refused_since_ms) {
+        fail_refused(s);
+        return;
+    }
     if (d->step_ms[STEP_PORT_OPEN] >= 0 || d->accepts == LAYER_OK)
         detail = xasprintf("port %d is open, but the MCP handshake was not answered within %lld s "
                            "(last seen: %s); its output is in %s",
@@ -155,11 +168,7 @@ void slot_do_refused(struct slot *s, const struct slot_event *event)
         s->refused_since_ms = clock_ms();
     if (clock_ms() - s->refused_since_ms < REFUSED_MOST_MS)
         return;
-    char *detail = xasprintf("port %d is open, but what answers there refuses the MCP handshake "
-                             "(%s): is \"type\" right? Its output is in %s",
-                             s->d.port, event->detail ? event->detail : "", s->log_path);
-    fail_life(s, REASON_HANDSHAKE_FAILED, detail);
-    free(detail);
+    fail_refused(s);
 }
 
 /* A stranger has its port: end it, and once try another one. */
@@ -206,6 +215,17 @@ static bool retry_port(struct slot *s)
     return true;
 }
 
+/* The last line of what was said, as new string; "" if nothing was. */
+static char *last_line(const char *text)
+{
+    size_t n = text ? strlen(text) : 0, from;
+    while (n && strchr("\r\n ", text[n - 1]))
+        n--;
+    for (from = n; from && text[from - 1] != '\n'; from--)
+        continue;
+    return xstrndup(n ? text + from : "", n - from);
+}
+
 void slot_do_failed(struct slot *s, const struct slot_event *event)
 {
     struct daemon *d = &s->d;
@@ -218,9 +238,11 @@ void slot_do_failed(struct slot *s, const struct slot_event *event)
         return;
     }
     if (run->exec_errno) {
+        char *said = last_line(run->tail); /* the keeper's: which program, and what is wrong */
         char *detail = xasprintf("the command could not be run: %s (`poolctl why %s` shows it with "
                                  "its PATH)",
-                                 strerror(run->exec_errno), d->project->root);
+                                 *said ? said : strerror(run->exec_errno), d->project->root);
+        free(said);
         slot_fail(s, REASON_EXEC_FAILED, detail);
         free(detail);
         return;
@@ -234,9 +256,11 @@ void slot_do_failed(struct slot *s, const struct slot_event *event)
     if (d->port && !net_port_is_free(d->port) && retry_port(s))
         return;
     describe_end(run, end, sizeof end);
+    /* A server that puts itself into the background looks just like this. */
+    const char *hint = run->exit_code == 0 ? " (it must stay in the foreground)" : "";
     char *detail =
-        xasprintf("it ended with %s after %.1f s, before it was ready; its output is in %s", end,
-                  (double)slot_lived_ms(s) / 1000.0, s->log_path);
+        xasprintf("it ended with %s after %.1f s, before it was ready%s; its output is in %s", end,
+                  (double)slot_lived_ms(s) / 1000.0, hint, s->log_path);
     bool is_port = d->port && !net_port_is_free(d->port);
     slot_fail(s, is_port ? REASON_PORT_TAKEN : REASON_START_EXITED, detail);
     free(detail);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "pool/daemon.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -167,6 +168,11 @@ static void on_pinged(void *arg, enum probe_outcome outcome, const char *text)
     s->is_pinging = false;
     if (!daemon_is_up(&s->d))
         return;
+    if (outcome == PROBE_UNREACHABLE && s->is_our_want) { /* says nothing about the daemon */
+        health_set(s, &s->d.mcp, LAYER_UNKNOWN, "poold itself has no connection to spare");
+        look_in(s, BUSY_LOOK_MS);
+        return;
+    }
     if (outcome == PROBE_UNREACHABLE || outcome == PROBE_SILENT) {
         if (!is_stopped(s))
             on_lost(s, outcome, text);
@@ -179,6 +185,13 @@ static void on_pinged(void *arg, enum probe_outcome outcome, const char *text)
     else if (s->d.in_flight == 0 && !s->is_warm_late)
         health_warm(s, false);
     s->is_warm_late = false; /* the one of an adopted daemon runs at the next quiet look */
+}
+
+void health_glance(struct slot *s)
+{
+    struct runtime *r = &s->d.pool->runtime;
+    if (daemon_is_up(&s->d) && s->probe && r->is_stopped(r->self, s->d.id))
+        is_stopped(s);
 }
 
 void health_look(struct slot *s)
@@ -268,7 +281,11 @@ static bool dial(void *arg, int *fd, struct err *err)
 {
     struct slot *s = arg;
     struct runtime *r = &s->d.pool->runtime;
-    return r->dial(r->self, s->d.id, fd, err);
+    struct err why = {0};
+    bool ok = r->dial(r->self, s->d.id, fd, &why);
+    s->is_our_want = !ok && (why.sys == EMFILE || why.sys == ENFILE || why.sys == ENOMEM ||
+                             why.sys == ENOBUFS || why.sys == EADDRNOTAVAIL);
+    return ok || err_set(err, why.code, 0, "%s", err_text(&why));
 }
 
 void health_init(struct slot *s)

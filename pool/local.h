@@ -30,6 +30,7 @@ struct life { /* one daemon */
     int port;
     struct proc_id process; /* main process, once known */
     int keeper_pid;
+    struct proc_id keeper; /* the same with its start time, as it was when it first answered */
     bool is_sought;  /* by sync: not yet reported */
     bool is_stray;   /* found without a keeper: never reported */
     bool is_started; /* RUN_STARTED or RUN_FOUND was told */

@@ -168,6 +168,8 @@ static void take_identity(struct life *l, const struct keeper_status *s)
     l->generation = s->generation;
     l->port = s->port;
     l->keeper_pid = s->keeper_pid;
+    if (l->keeper.pid != s->keeper_pid)
+        l->keeper = (struct proc_id){s->keeper_pid, proc_start_time(s->keeper_pid)};
     /* Pids of another boot mean nothing. */
     if (strcmp(s->boot_id, proc_boot_id()) == 0 || !s->boot_id[0])
         l->process = (struct proc_id){s->pid, s->start_time};

@@ -99,8 +99,10 @@ void pool_daemons_each(struct pool *p, daemon_fn *each, void *arg)
     list_each(node, after, &p->slots)
     {
         struct slot *s = container_of(node, struct slot, in_pool);
-        if (!s->is_unneeded)
-            each(arg, &s->d);
+        if (s->is_unneeded)
+            continue;
+        health_glance(s);
+        each(arg, &s->d);
     }
 }
 
@@ -444,6 +446,7 @@ void pool_reconfigure(struct pool *p, const struct config *config)
         struct slot *s = container_of(node, struct slot, in_pool);
         if (s->d.state == DAEMON_READY)
             slot_deadline_idle(s);
+        s->d.retry_at_ms = 0; /* what made a start fail may be mended: the next one is tried */
     }
     memory_check(p);
     pool_wake(p, NULL);

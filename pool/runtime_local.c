@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +146,14 @@ static void local_stop(void *self, const char *daemon_id, int64_t grace_ms, cons
     if (!l)
         return;
     ev_timer_stop(l->local->loop, &l->look);
+    if (l->is_stop_asked && grace_ms == 0 && l->keeper.start_time) {
+        /* Asked before, and nothing came of it: a keeper that does not do its work. Its end is
+         * seen on the connection, and what it leaves is ended then. */
+        log_warn("a keeper does not obey, it is ended", "daemon=%s keeper_pid=%d", l->id,
+                 l->keeper_pid);
+        proc_signal(l->keeper, SIGKILL);
+        return;
+    }
     l->is_stop_asked = true;
     l->stop_grace_ms = grace_ms;
     str_replace(&l->stop_reason, reason);

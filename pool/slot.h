@@ -76,6 +76,7 @@ struct slot {
     int failures_before; /* failed starts before the one that became ready */
     /* health */
     struct probe *probe;
+    bool is_our_want; /* the last dial failed for want of poold's own means */
     bool is_pinging, is_shaking; /* a ping, a handshake is under way */
     int64_t heard_ms;            /* last sign of life (monotonic) */
     int pings_lost;
@@ -190,6 +191,8 @@ void health_handshake(struct slot *s);
 /* It became ready: regular looks, warm-up when it may run. */
 void health_ready(struct slot *s);
 void health_end(struct slot *s); /* the life is over, or is being ended */
+/* Is its process stopped by a signal? Cheap: before it is shown to people. */
+void health_glance(struct slot *s);
 /* Look at once. */
 void health_look(struct slot *s);
 void health_warm(struct slot *s, bool asked);

@@ -359,6 +359,20 @@ static void what_a_killed_keeper_leaves_is_ended(void **state)
     assert_int_equal(keeper_files(), 0);
 }
 
+static void a_keeper_that_does_not_obey_is_ended_with_all_it_held(void **state)
+{
+    (void)state;
+    start(ID, 0, "sit");
+    UNTIL(seen.started == 1);
+    kill(seen.keeper_pid, SIGSTOP);
+    runtime.stop(runtime.self, ID, 1000, "asked");
+    assert_int_equal(seen.exited, 0);
+    runtime.stop(runtime.self, ID, 0, "asked");
+    UNTIL(seen.exited == 1);
+    assert_false(is_alive(seen.pid));
+    assert_false(is_alive(seen.keeper_pid));
+}
+
 /* A process of ours with this in its environment. */
 static pid_t bystander(const char *mark)
 {
@@ -414,6 +428,7 @@ int main(int argc, char **argv)
         CASE(the_next_one_adopts_what_runs),
         CASE(an_empty_place_is_synced_at_once),
         CASE(what_a_killed_keeper_leaves_is_ended),
+        CASE(a_keeper_that_does_not_obey_is_ended_with_all_it_held),
         CASE(what_runs_without_a_keeper_is_ended_and_not_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
