@@ -316,9 +316,20 @@ void flight_drop_all(struct session *s)
     list_each(node, after, &s->flights)
     {
         struct flight *f = container_of(node, struct flight, session_node);
-        if (f->conn)
-            conn_close(f->conn);
+        if (f->kind != FLIGHT_ONEWAY && !f->has_answer && f->form != FORM_JSON)
+            give_error(f, ERR_NOT_RUNNING, "poold was ended while this call was under way; it may have run");
+        f->client->end(f);
         flight_free(f);
+    }
+}
+
+void flight_resume_all(struct session *s)
+{
+    list_each(node, after, &s->flights)
+    {
+        struct flight *f = container_of(node, struct flight, session_node);
+        if (f->up)
+            upstream_resume(f->up);
     }
 }
 

@@ -82,8 +82,10 @@ void flight_client_gone(struct flight *f);
 bool flight_check_time(struct front *front, int64_t now_ms);
 /* Move on what is queued, of all sessions. */
 void flight_wake_all(struct front *front);
-/* End all of a session without answers (poold goes). */
+/* End all of a session: poold goes. */
 void flight_drop_all(struct session *s);
+/* The session's stream has room again: read on for its calls. */
+void flight_resume_all(struct session *s);
 /* A slot has changed: wake, re-send or fail what waits for it. */
 void flight_daemon_changed(struct session *s);
 /* The headers every MCP answer carries, as lines. Borrowed until the next call. */

@@ -19,15 +19,16 @@
 
 static void on_accept(struct ev_loop *loop, ev_io *w, int events)
 {
-    (void)loop;
     (void)events;
     struct front *f = container_of(w, struct front, accept_io);
     for (int i = 0; i < 64; i++) { /* then the others' turn */
         int fd = net_accept(f->listen_fd);
         if (fd < 0) {
-            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                log_warn("a connection could not be accepted", "error=%s",
-                         log_quote(strerror(errno)));
+            if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+                return;
+            log_warn("a connection could not be accepted", "error=%s", log_quote(strerror(errno)));
+            ev_io_stop(loop, w); /* no descriptor is free: the backlog waits for the next second */
+            front_time_something(f);
             return;
         }
         if (f->conn_count >= CAP_CONNECTIONS) {
@@ -59,6 +60,7 @@ static void on_second(struct ev_loop *loop, ev_timer *w, int events)
     (void)events;
     struct front *f = container_of(w, struct front, second);
     int64_t now_ms = clock_ms();
+    ev_io_start(loop, &f->accept_io);
     bool any = flight_check_time(f, now_ms);
     any |= conn_check_deadlines(f, now_ms);
     any |= upstream_check_idle(f, now_ms);

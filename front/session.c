@@ -215,8 +215,9 @@ void session_each(struct front *f, void (*each)(void *arg, struct session *s), v
 static void destroy_one(void *arg, struct session *s)
 {
     (void)arg;
-    session_stream_close(s);
+    s->holds++; /* what ends here must not take the session along */
     flight_drop_all(s);
+    session_stream_close(s);
     free_session(s);
 }
 

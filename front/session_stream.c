@@ -2,7 +2,7 @@
  * HTTP or the stream of HTTP+SSE. */
 #include "base/caps.h"
 #include "base/clock.h"
-#include "front/session.h"
+#include "front/flight.h"
 #include "mcp/sse.h"
 
 #define STREAM_BEAT_MS 60000
@@ -21,6 +21,8 @@ static void on_stream_drained(void *self)
 {
     struct session *s = self;
     link_drained(&s->link);
+    if (s->is_sse) /* their answers go through the stream too */
+        flight_resume_all(s);
 }
 
 static const struct conn_user stream_user = {on_stream_gone, on_stream_drained};

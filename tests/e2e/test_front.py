@@ -289,3 +289,35 @@ def test_the_modern_probe_is_answered_so_that_clients_fall_back(pool, project):
     assert e.value.code == -32601
     assert client.open().call("echo", text="x") == "x"
     assert pool.json("list")[0]["starts"] == 1
+
+
+def test_a_call_under_way_is_answered_when_poold_is_ended(pool, project):
+    a = project()
+    pool.start()
+    client = open_client(pool, a)
+    errors = []
+
+    def call():
+        try:
+            client.call("slow", seconds=30)
+        except RpcError as e:
+            errors.append(str(e))
+    caller = threading.Thread(target=call)
+    caller.start()
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 1, "the call is in flight")
+    os.kill(pool.pid(), signal.SIGTERM)
+    caller.join(20)
+    assert errors and "poold was ended" in errors[0]
+
+
+def test_no_free_descriptor_makes_clients_wait_and_not_fail(pool, project):
+    a = project()
+    pool.start()
+    client = open_client(pool, a)
+    subprocess.run(["prlimit", f"--pid={pool.pid()}", "--nofile=40"], check=True)
+    crowd = [socket.create_connection(("127.0.0.1", pool.port), timeout=10) for _ in range(60)]
+    waiting = Client(pool.url + "/mcp", timeout=30)
+    for s in crowd:
+        s.close()
+    assert waiting.request("ping") == {}
+    assert client.call("echo", text="x") == "x"
