@@ -138,7 +138,7 @@ static bool is_secret(const char *entry)
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strstr(name, words[i]))
             return true;
-    return str_ends(name, "_KEY") || str_ends(name, "_PAT");
+    return (str_ends(name, "_KEY") && strcmp(name, "POOLD_PROJECT_KEY") != 0) || str_ends(name, "_PAT");
 }
 
 static json_t *environment_view(const struct strv *env, bool does_show)
