@@ -191,14 +191,33 @@ static struct session *take_back(struct front *f, struct span id)
     return t.session;
 }
 
+/* A project that was forgotten is made known again by the next request of a session of its own. */
+static void renew_slot(struct session *s)
+{
+    char how[64];
+    struct project *project =
+        pool_project_make(s->front->pool, s->daemon->project->root, how, NULL);
+    struct daemon *d = project ? pool_slot(s->front->pool, project, s->daemon->server, NULL) : NULL;
+    if (!d || !list_is_empty(&s->flights))
+        return;
+    link_reset(&s->link);
+    daemon_sessions_add(s->daemon, -1);
+    s->daemon = d;
+    daemon_sessions_add(d, 1);
+    session_save(s);
+}
+
 struct session *session_find(struct front *f, struct span id)
 {
     struct list *bucket = bucket_of(f, id);
     list_each(node, after, bucket)
     {
         struct session *s = container_of(node, struct session, node);
-        if (strlen(s->id) == id.n && memcmp(s->id, id.p, id.n) == 0)
-            return s;
+        if (strlen(s->id) != id.n || memcmp(s->id, id.p, id.n) != 0)
+            continue;
+        if (daemon_is_forgotten(s->daemon))
+            renew_slot(s);
+        return s;
     }
     return take_back(f, id);
 }

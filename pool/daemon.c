@@ -240,6 +240,7 @@ void slot_init(struct slot *s, struct pool *p, struct project *project, const ch
         d->step_ms[i] = -1;
     s->log_path = log_path_of(s);
     list_init(&s->in_pool);
+    list_init(&s->in_project);
     list_init(&s->in_queue);
     list_init(&s->in_changed);
     ev_timer_init(&s->deadline, on_deadline, 0, 0);
@@ -252,6 +253,7 @@ void slot_finish(struct slot *s)
     health_end(s);
     slot_deadline(s, -1);
     list_remove(&s->in_pool);
+    list_remove(&s->in_project);
     list_remove(&s->in_queue);
     list_remove(&s->in_changed);
     free(s->d.server);
@@ -308,6 +310,11 @@ int64_t daemon_evict_in_ms(const struct daemon *d, const char **why)
 void daemon_want(struct daemon *d, enum reason why, bool force)
 {
     slot_event(slot_of(d), &(struct slot_event){.kind = SLOT_WANT, .reason = why, .force = force});
+}
+
+bool daemon_is_forgotten(const struct daemon *d)
+{
+    return container_of(d, const struct slot, d)->is_unneeded;
 }
 
 bool daemon_is_up(const struct daemon *d)

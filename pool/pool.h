@@ -133,6 +133,8 @@ void pool_daemons_each(struct pool *p, daemon_fn *each, void *arg);
 void daemon_want(struct daemon *d, enum reason why, bool force);
 /* May calls be handed over now (ready or busy)? */
 bool daemon_is_up(const struct daemon *d);
+/* Was its project forgotten? Then it never starts again: ask for the project and a slot anew. */
+bool daemon_is_forgotten(const struct daemon *d);
 /* Work: from when a call waits for or is at the daemon until its answer. */
 void daemon_use_begin(struct daemon *d);
 void daemon_use_end(struct daemon *d);

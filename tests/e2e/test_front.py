@@ -321,3 +321,15 @@ def test_no_free_descriptor_makes_clients_wait_and_not_fail(pool, project):
         s.close()
     assert waiting.request("ping") == {}
     assert client.call("echo", text="x") == "x"
+
+
+def test_a_session_of_a_forgotten_project_makes_it_known_again(pool, project):
+    a = project()
+    pool.start()
+    client = open_client(pool, a)
+    first = client.whoami()["pid"]
+    pool.ctl("forget", a)
+    assert pool.daemon(a) is None
+    again = client.whoami()
+    assert again["project"] == str(a) and again["pid"] != first
+    assert pool.daemon(a)["sessions"] == 1
