@@ -167,7 +167,7 @@ void slot_do_ready(struct slot *s, const struct slot_event *event)
         slot_note(s, "ready", s->start_reason, "", took_ms);
     }
     slot_set_state(s, d->in_flight ? DAEMON_BUSY : DAEMON_READY, REASON_NONE, NULL);
-    memory_begin(d->pool);
+    memory_begin(d->pool, s->is_adopted);
     health_ready(s);
     if (!d->in_flight)
         slot_rest(s);
@@ -200,6 +200,7 @@ void slot_do_adopt(struct slot *s, const struct slot_event *event)
     s->asked_ms = clock_ms();
     s->is_warm_done = false;
     start_adopt_lease(s);
+    slot_learn_usual(s);
     slot_note(s, "adopt", REASON_ADOPTED, "", slot_lived_ms(s));
     char now[20];
     start_definition(s, now);
@@ -207,7 +208,7 @@ void slot_do_adopt(struct slot *s, const struct slot_event *event)
     if (is_same && s->was_ready) { /* its sessions are as they were: no need to wait */
         s->up_ms = clock_ms();
         slot_set_state(s, d->in_flight ? DAEMON_BUSY : DAEMON_READY, REASON_ADOPTED, NULL);
-        memory_begin(d->pool);
+        memory_begin(d->pool, true);
         health_begin(s);
         health_ready(s);
         health_look(s);

@@ -52,9 +52,9 @@ void memory_init(struct pool *p)
     p->usage.data = p;
 }
 
-void memory_begin(struct pool *p)
+void memory_begin(struct pool *p, bool is_settled)
 {
-    arm(p, FIRST_MS);
+    arm(p, is_settled ? 0 : FIRST_MS);
 }
 
 void memory_check(struct pool *p)

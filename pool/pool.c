@@ -41,13 +41,12 @@ static int64_t starts_at_once(const struct pool *p)
 
 /* --- slots --- */
 
-static struct slot *slot_find(const struct pool *p, const struct project *project,
-                              const char *server)
+static struct slot *slot_find(struct project *project, const char *server)
 {
-    list_each(node, after, &p->slots)
+    list_each(node, after, &entry_of(project)->slots)
     {
-        struct slot *s = container_of(node, struct slot, in_pool);
-        if (s->d.project == project && strcmp(s->d.server, server) == 0)
+        struct slot *s = container_of(node, struct slot, in_project);
+        if (strcmp(s->d.server, server) == 0)
             return s;
     }
     return NULL;
@@ -66,12 +65,13 @@ struct slot *pool_slot_by_id(struct pool *p, const char *id)
 
 struct slot *pool_slot_make(struct pool *p, struct project *project, const char *server)
 {
-    struct slot *s = slot_find(p, project, server);
+    struct slot *s = slot_find(project, server);
     if (s)
         return s;
     s = xcalloc(1, sizeof *s);
     slot_init(s, p, project, server);
     list_add_tail(&p->slots, &s->in_pool);
+    list_add_tail(&entry_of(project)->slots, &s->in_project);
     start_definition(s, s->d.definition);
     const struct config_server *entry = slot_server(s);
     if (entry)
@@ -206,13 +206,6 @@ void pool_wake(struct pool *p, struct slot *changed)
     ev_timer_start(p->loop, &p->wake);
 }
 
-static void project_free(struct project *project)
-{
-    free(project->key);
-    free(project->root);
-    free(project);
-}
-
 /* Forgotten projects whose daemons are gone. */
 static void sweep(struct pool *p)
 {
@@ -223,14 +216,11 @@ static void sweep(struct pool *p)
             continue;
         slot_finish(s);
     }
-    for (size_t i = 0; i < p->gone_count; i++) {
-        bool is_used = false;
-        list_each(node, after, &p->slots) is_used |=
-            container_of(node, struct slot, in_pool)->d.project == p->gone[i];
-        if (is_used)
-            continue;
-        project_free(p->gone[i]);
-        p->gone[i--] = p->gone[--p->gone_count];
+    list_each(node, after, &p->gone)
+    {
+        struct project_entry *entry = container_of(node, struct project_entry, in_pool);
+        if (list_is_empty(&entry->slots))
+            pool_project_free(entry);
     }
 }
 
@@ -374,6 +364,7 @@ struct pool *pool_create_with(struct ev_loop *loop, const struct pool_places *pl
     p->config = config;
     p->registry = registry;
     p->epoch = epoch;
+    pool_projects_init(p);
     list_init(&p->slots);
     list_init(&p->queue);
     list_init(&p->changed);
@@ -426,12 +417,10 @@ void pool_destroy(struct pool *p)
     ev_timer_stop(p->loop, &p->wake);
     ev_timer_stop(p->loop, &p->usage);
     ev_timer_stop(p->loop, &p->tidy);
-    for (size_t i = 0; i < p->project_count; i++)
-        project_free(p->projects[i]);
-    for (size_t i = 0; i < p->gone_count; i++)
-        project_free(p->gone[i]);
-    free(p->projects);
-    free(p->gone);
+    list_each(known, next, &p->projects)
+        pool_project_free(container_of(known, struct project_entry, in_pool));
+    list_each(gone, last, &p->gone)
+        pool_project_free(container_of(gone, struct project_entry, in_pool));
     free(p);
 }
 

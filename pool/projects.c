@@ -9,39 +9,73 @@
 
 #define LOG_MODULE "pool"
 
+/* FNV-1a */
+static size_t bucket(const char *text)
+{
+    uint32_t hash = 2166136261u;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619u;
+    return hash % PROJECT_BUCKETS;
+}
+
+void pool_projects_init(struct pool *p)
+{
+    list_init(&p->projects);
+    list_init(&p->gone);
+    for (size_t i = 0; i < PROJECT_BUCKETS; i++) {
+        list_init(&p->by_key[i]);
+        list_init(&p->by_root[i]);
+    }
+}
+
 struct project *pool_project_by_key(struct pool *p, const char *key)
 {
-    for (size_t i = 0; i < p->project_count; i++)
-        if (strcmp(p->projects[i]->key, key) == 0)
-            return p->projects[i];
+    list_each(node, after, &p->by_key[bucket(key)])
+    {
+        struct project_entry *entry = container_of(node, struct project_entry, in_key);
+        if (strcmp(entry->project.key, key) == 0)
+            return &entry->project;
+    }
     return NULL;
 }
 
 static struct project *project_by_root(const struct pool *p, const char *root)
 {
-    for (size_t i = 0; i < p->project_count; i++)
-        if (strcmp(p->projects[i]->root, root) == 0)
-            return p->projects[i];
+    list_each(node, after, &p->by_root[bucket(root)])
+    {
+        struct project_entry *entry = container_of(node, struct project_entry, in_root);
+        if (strcmp(entry->project.root, root) == 0)
+            return &entry->project;
+    }
     return NULL;
 }
 
 void pool_projects_each(struct pool *p, project_fn *each, void *arg)
 {
-    for (size_t i = 0; i < p->project_count; i++)
-        each(arg, p->projects[i]);
+    list_each(node, after, &p->projects)
+        each(arg, &container_of(node, struct project_entry, in_pool)->project);
 }
 
 struct project *pool_project_adopt(struct pool *p, const struct project_row *row)
 {
-    struct project *project = xcalloc(1, sizeof *project);
-    *project = (struct project){xstrdup(row->key), xstrdup(row->root), row->is_trusted,
-                                row->first_unix_ms, row->last_unix_ms};
-    if (p->project_count == p->project_room) {
-        p->project_room = p->project_room ? p->project_room * 2 : 16;
-        p->projects = xrealloc(p->projects, p->project_room * sizeof(*p->projects));
-    }
-    p->projects[p->project_count++] = project;
-    return project;
+    struct project_entry *entry = xcalloc(1, sizeof *entry);
+    entry->project = (struct project){xstrdup(row->key), xstrdup(row->root), row->is_trusted,
+                                      row->first_unix_ms, row->last_unix_ms};
+    list_init(&entry->slots);
+    list_add_tail(&p->projects, &entry->in_pool);
+    list_add_tail(&p->by_key[bucket(row->key)], &entry->in_key);
+    list_add_tail(&p->by_root[bucket(row->root)], &entry->in_root);
+    return &entry->project;
+}
+
+void pool_project_free(struct project_entry *entry)
+{
+    list_remove(&entry->in_pool);
+    list_remove(&entry->in_key);
+    list_remove(&entry->in_root);
+    free(entry->project.key);
+    free(entry->project.root);
+    free(entry);
 }
 
 struct project *pool_project_at_root(struct pool *p, const char *root)
@@ -135,11 +169,11 @@ bool pool_forget(struct pool *p, struct project *project, struct err *err)
         s->is_unneeded = true;
         daemon_stop(&s->d, REASON_FORGOTTEN, true);
     }
-    for (size_t i = 0; i < p->project_count; i++)
-        if (p->projects[i] == project)
-            p->projects[i] = p->projects[--p->project_count];
-    p->gone = xrealloc(p->gone, (p->gone_count + 1) * sizeof(*p->gone));
-    p->gone[p->gone_count++] = project;
+    struct project_entry *entry = entry_of(project);
+    list_remove(&entry->in_pool);
+    list_remove(&entry->in_key);
+    list_remove(&entry->in_root);
+    list_add_tail(&p->gone, &entry->in_pool);
     pool_wake(p, NULL);
     return true;
 }

@@ -46,7 +46,7 @@ struct slot_event { /* borrowed for the call */
 
 struct slot {
     struct daemon d; /* first: a struct daemon * is its slot */
-    struct list in_pool, in_queue, in_changed;
+    struct list in_pool, in_project, in_queue, in_changed;
     struct ev_timer deadline; /* of the present state */
     struct ev_timer look;     /* health */
     bool is_alive;            /* the runtime holds a life of ours (from start to RUN_EXITED) */
@@ -76,7 +76,7 @@ struct slot {
     int failures_before; /* failed starts before the one that became ready */
     /* health */
     struct probe *probe;
-    bool is_our_want; /* the last dial failed for want of poold's own means */
+    bool is_our_want;            /* the last dial failed for want of poold's own means */
     bool is_pinging, is_shaking; /* a ping, a handshake is under way */
     int64_t heard_ms;            /* last sign of life (monotonic) */
     int pings_lost;
@@ -89,6 +89,15 @@ struct slot {
     int64_t again_ms;      /* how long until that */
 };
 
+#define PROJECT_BUCKETS 256 /* each request looks for its project, among a thousand perhaps */
+
+struct project_entry {
+    struct project project;      /* first: a struct project * is its entry */
+    struct list in_pool;         /* of the known ones, or of the forgotten ones */
+    struct list in_key, in_root; /* hash chains; unlinked when forgotten */
+    struct list slots;
+};
+
 struct pool {
     struct ev_loop *loop;
     struct pool_places places;
@@ -98,10 +107,9 @@ struct pool {
     int64_t epoch;
     bool is_synced;
     struct list slots, queue, changed;
-    struct project **projects;
-    size_t project_count, project_room;
-    struct project **gone; /* forgotten; freed when the last of their daemons is down */
-    size_t gone_count;
+    struct list projects;
+    struct list gone; /* forgotten; freed when the last of their daemons is down */
+    struct list by_key[PROJECT_BUCKETS], by_root[PROJECT_BUCKETS];
     struct pool_listener listeners[8];
     size_t listener_count;
     struct ev_timer wake;     /* serve the queue, tell the listeners */
@@ -117,6 +125,10 @@ struct pool {
 static inline struct slot *slot_of(struct daemon *d)
 {
     return container_of(d, struct slot, d);
+}
+static inline struct project_entry *entry_of(struct project *project)
+{
+    return container_of(project, struct project_entry, project);
 }
 static inline const struct slot *slot_of_const(const struct daemon *d)
 {
@@ -145,7 +157,9 @@ const struct settings *slot_settings(const struct slot *s);
 struct slot *pool_slot_make(struct pool *p, struct project *project, const char *server);
 
 /* --- projects.c --- */
+void pool_projects_init(struct pool *p);
 struct project *pool_project_adopt(struct pool *p, const struct project_row *row);
+void pool_project_free(struct project_entry *entry);
 /* The project with this canonical root, made and written down if it is new. */
 struct project *pool_project_at_root(struct pool *p, const char *root);
 /* Running daemons (of one project; NULL: of all) whose definition is no longer what would be
@@ -174,10 +188,10 @@ const char *slot_action_word(slot_action *action);
 /* The actions (daemon.c); what each does stands in docs/STATES.md. */
 #define SLOT_ACTIONS(X)                                                                            \
     X(nop)                                                                                         \
-    X(start) X(join) X(adopt) X(spawned) X(port_open) X(move_port) X(ready) X(busy) X(rest)        \
-        X(drain) X(drained) X(stop) X(stop_late) X(want_later) X(unwant) X(overdue) X(retry)       \
-            X(forgive) X(timed_out) X(refused) X(idle) X(failed) X(crashed) X(gone) X(lost)        \
-                X(revive)
+    X(start)                                                                                       \
+    X(join) X(adopt) X(spawned) X(port_open) X(move_port) X(ready) X(busy) X(rest) X(drain)        \
+        X(drained) X(stop) X(stop_late) X(want_later) X(unwant) X(overdue) X(retry) X(forgive)     \
+            X(timed_out) X(refused) X(idle) X(failed) X(crashed) X(gone) X(lost) X(revive)
 #define X(name) slot_action slot_do_##name;
 SLOT_ACTIONS(X)
 #undef X
@@ -200,5 +214,6 @@ void health_set(struct slot *s, enum layer *layer, enum layer value, const char 
 
 /* --- memory.c --- */
 void memory_init(struct pool *p);
-void memory_begin(struct pool *p); /* a daemon became ready: ask in 5 s */
+/* A daemon is up: ask in 5 s, or now if it has been for long (adopted). */
+void memory_begin(struct pool *p, bool is_settled);
 void memory_check(struct pool *p); /* above the budget: the least recently used idle one goes */
