@@ -69,7 +69,10 @@ static void refuse_late(struct request *r, const struct daemon *d, const struct 
     for (int i = 0; i < STEP_COUNT; i++)
         if (d->step_ms[i] >= 0)
             last = i;
-    if (d->state == DAEMON_STARTING)
+    if (d->state == DAEMON_STARTING && last == STEP_QUEUED && d->detail)
+        err_set(&err, ERR_POOL_FULL, 0, "not started after a wait of %.1f s: %s",
+                (double)w->wait_ms / 1000.0, d->detail);
+    else if (d->state == DAEMON_STARTING)
         err_set(&err, ERR_START_TIMEOUT, 0,
                 "still starting after a wait of %.1f s (last step: %s); the start goes on",
                 (double)w->wait_ms / 1000.0, start_step_word((enum start_step)last));

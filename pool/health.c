@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define LOG_MODULE "pool"
-#define PING_MS 10000
+#define PING_MS 10000             /* for an answer, or healthSeconds if those are fewer ... */
+#define PING_LEAST_MS 2000        /* ... but this in any case */
 #define PINGS_MOST 3   /* lost in a row: it is mute */
 #define SHAKE_MS 30000 /* one handshake of a start */
 #define WARM_MS 300000
@@ -62,6 +63,12 @@ static void look_in(struct slot *s, int64_t in_ms)
     ev_now_update(loop);
     ev_timer_set(&s->look, (double)(in_ms > 0 ? in_ms : 0) / 1000.0, 0);
     ev_timer_start(loop, &s->look);
+}
+
+static int64_t ping_ms(const struct slot *s)
+{
+    int64_t often_ms = slot_settings(s)->health_s * 1000;
+    return often_ms > PING_MS ? PING_MS : often_ms < PING_LEAST_MS ? PING_LEAST_MS : often_ms;
 }
 
 /* --- the handshake --- */
@@ -135,7 +142,7 @@ static void give_up(struct slot *s, const char *cause)
 
 static void on_lost(struct slot *s, enum probe_outcome outcome, const char *text)
 {
-    bool is_busy = s->d.in_flight > 0;
+    bool is_busy = s->d.in_flight > 0 || s->d.is_warming;
     char cause[400];
     s->pings_lost++;
     if (outcome == PROBE_UNREACHABLE) {
@@ -148,14 +155,17 @@ static void on_lost(struct slot *s, enum probe_outcome outcome, const char *text
         s->d.accepts = LAYER_FAILED;
         health_set(s, &s->d.mcp, LAYER_UNKNOWN, cause);
     } else if (is_busy) {
-        snprintf(cause, sizeof cause, "busy with a call, and answers no ping meanwhile");
+        snprintf(cause, sizeof cause, "busy with %s, and answers no ping meanwhile",
+                 s->d.in_flight > 0 ? "a call" : "its warm-up");
         health_set(s, &s->d.mcp, LAYER_UNKNOWN, cause);
     } else {
         snprintf(cause, sizeof cause, "no answer to %d ping%s of %d s", s->pings_lost,
-                 s->pings_lost == 1 ? "" : "s", PING_MS / 1000);
+                 s->pings_lost == 1 ? "" : "s", (int)(ping_ms(s) / 1000));
         health_set(s, &s->d.mcp, LAYER_FAILED, cause);
     }
-    bool is_sacred = is_busy && clock_ms() - s->handed_ms < CALL_SACRED_MS;
+    /* The warm-up has a limit of its own. */
+    bool is_sacred = s->d.is_warming ||
+                     (s->d.in_flight > 0 && clock_ms() - s->handed_ms < CALL_SACRED_MS);
     if (s->pings_lost >= PINGS_MOST && !is_sacred)
         give_up(s, cause);
     else
@@ -200,10 +210,10 @@ void health_look(struct slot *s)
         return;
     if (probe_is_open(s->probe)) {
         s->is_pinging = true;
-        probe_ping(s->probe, PING_MS, on_pinged, s);
+        probe_ping(s->probe, ping_ms(s), on_pinged, s);
     } else {
         s->is_shaking = true;
-        probe_handshake(s->probe, PING_MS, on_shaken, s);
+        probe_handshake(s->probe, ping_ms(s), on_shaken, s);
     }
 }
 
