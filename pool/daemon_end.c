@@ -247,6 +247,10 @@ void slot_do_failed(struct slot *s, const struct slot_event *event)
         free(detail);
         return;
     }
+    if (run->reason && reason_from(run->reason) == REASON_KEEPER_LOST) {
+        slot_fail(s, REASON_KEEPER_LOST, "its keeper vanished while it started");
+        return;
+    }
     if (run->exit_code < 0 && run->exit_signal == 0) {
         char *detail = xasprintf("its keeper could not be started: %s", run->tail);
         slot_fail(s, REASON_EXEC_FAILED, detail);

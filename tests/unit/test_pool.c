@@ -372,6 +372,23 @@ static void a_failed_start_is_remembered_and_backs_off(void **state)
     assert_null(d->detail);
 }
 
+static void a_keeper_that_vanishes_during_a_start_is_a_failed_start(void **state)
+{
+    (void)state;
+    begin("");
+    fake.is_automatic = false;
+    struct daemon *d = slot("a", NULL);
+    daemon_want(d, REASON_ENSURE, false);
+    UNTIL(fake.count == 1);
+    fake_say(life(d), RUN_STARTED);
+    fake_say(life(d), RUN_LOST);
+    assert_int_equal(d->state, DAEMON_STOPPING);
+    fake_exit(life(d), -1, 0, "");
+    assert_int_equal(d->state, DAEMON_FAILED);
+    assert_int_equal(d->reason, REASON_KEEPER_LOST);
+    assert_int_equal(d->failures, 1);
+}
+
 static void a_command_that_does_not_exist_is_said_so(void **state)
 {
     (void)state;
@@ -1022,6 +1039,7 @@ int main(void)
         CASE(news_of_an_earlier_life_is_ignored),
         CASE(stopping_a_queued_start_just_drops_it),
         CASE(a_failed_start_is_remembered_and_backs_off),
+        CASE(a_keeper_that_vanishes_during_a_start_is_a_failed_start),
         CASE(a_command_that_does_not_exist_is_said_so),
         CASE(a_start_that_cannot_be_prepared_fails_with_its_cause),
         CASE(a_port_that_never_opens_is_a_start_timeout),
