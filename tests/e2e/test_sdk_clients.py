@@ -173,6 +173,22 @@ def test_the_object_outlives_poold(pool, project, sdk, kind):
     assert client.whoami()["pid"] != pid
 
 
+def test_an_event_source_that_lost_poold_comes_back_by_itself(pool, project, sdk):
+    """HTTP+SSE has no way to resume: while its stream is closed a call is an error that says so."""
+    pool.start()
+    client = sdk("typescript-sse", project())
+    pid = client.whoami()["pid"]
+    pool.kill()
+
+    def pid_again():
+        try:
+            return client.whoami()["pid"]
+        except SdkError as e:
+            assert "event stream is closed" in str(e)
+            return None
+    assert wait_until(pid_again, "it opened its stream again") == pid
+
+
 def test_real_clients_on_real_serena(pool):
     """Both SDKs, one project each, while Serena, its keeper and poold are killed between calls."""
     pool.env["POOLD_SERENA_DIR"] = str(serena_dir())
