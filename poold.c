@@ -315,7 +315,7 @@ static void watch_signal(struct poold *p, ev_signal *w, void (*fn)(struct ev_loo
 static bool open_registry(struct poold *p, struct err *err)
 {
     char *path = str_path(p->dirs.state_dir, "registry.db"), *damaged = NULL;
-    bool ok = registry_open(path, &p->registry, &damaged, err);
+    bool ok = registry_open_anyhow(path, &p->registry, &damaged, err);
     if (damaged)
         log_error("the registry was damaged; it is put aside and rebuilt from the living keepers",
                   "kept=%s", log_quote(damaged));

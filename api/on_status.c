@@ -156,14 +156,17 @@ void on_health(struct request *r)
         json_object_set_new(daemons, daemon_state_word((enum daemon_state)i),
                             json_integer(walk.states[i]));
     bool is_readable = registry_history(a->registry, NULL, 1, ignore_row, NULL, &err);
+    const char *problem = registry_problem(a->registry);
+    if (!problem && !is_readable)
+        problem = err_text(&err);
     request_answer(r, 200,
                    json_pack("{s:s, s:i, s:I, s:b, s:o, s:I, s:s, s:o, s:I}", "status",
-                             is_readable ? "ok" : "degraded", "pid", (int)getpid(), "uptimeMs",
+                             problem ? "degraded" : "ok", "pid", (int)getpid(), "uptimeMs",
                              (json_int_t)(clock_unix_ms() - a->host.started_unix_ms), "synced",
                              pool_is_synced(a->pool), "daemons", daemons, "sessions",
-                             (json_int_t)walk.sessions, "registry", is_readable ? "ok" : "failed",
+                             (json_int_t)walk.sessions, "registry", problem ? "failed" : "ok",
                              "registryProblem",
-                             is_readable ? json_null() : view_text(err_text(&err)), "orphans",
+                             view_text(problem), "orphans",
                              (json_int_t)walk.orphans));
 }
 

@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "pool/evict.h"
+#include "pool/records.h"
 #include "pool/start.h"
 
 #include <assert.h>
@@ -49,12 +50,11 @@ void slot_event(struct slot *s, const struct slot_event *event)
 
 /* --- what survives: the row and the history --- */
 
-void slot_save(struct slot *s)
+bool slot_put(struct slot *s, struct err *err)
 {
     const struct daemon *d = &s->d;
-    struct err err = {0};
     if (!d->id[0] || s->is_unneeded)
-        return;
+        return true;
     const struct daemon_row row = {
         .id = d->id,
         .project_key = d->project->key,
@@ -73,9 +73,14 @@ void slot_save(struct slot *s)
         .detail = d->detail ? d->detail : "",
         .is_pinned = d->is_pinned,
     };
-    if (!registry_daemon_put(d->pool->registry, &row, &err))
-        log_warn("the registry did not take a daemon's row", "project=%s error=%s", d->project->key,
-                 log_quote(err_text(&err)));
+    return registry_daemon_put(d->pool->registry, &row, err);
+}
+
+void slot_save(struct slot *s)
+{
+    struct err err = {0};
+    if (!slot_put(s, &err))
+        records_lost(s->d.pool, "daemon", &err);
 }
 
 void slot_note(struct slot *s, const char *what, enum reason reason, const char *detail,
@@ -96,7 +101,7 @@ void slot_note(struct slot *s, const char *what, enum reason reason, const char 
         .took_ms = took_ms,
     };
     if (!registry_history_add(p->registry, &row, p->config->settings.history_max, &err))
-        log_warn("the registry did not take a history row", "error=%s", log_quote(err_text(&err)));
+        records_lost(p, "history", &err);
 }
 
 void slot_name_life(struct slot *s)

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pool/daemon.h"
+#include "pool/records.h"
 #include "pool/shell_path.h"
 #include "pool/start.h"
 
@@ -258,6 +259,7 @@ static void on_tidy(struct ev_loop *loop, struct ev_timer *timer, int events)
     (void)events;
     struct pool *p = timer->data;
     registry_tick(p->registry, clock_ms());
+    records_check(p);
 }
 
 /* --- what the runtime says --- */
@@ -265,21 +267,7 @@ static void on_tidy(struct ev_loop *loop, struct ev_timer *timer, int events)
 static void on_synced(struct pool *p)
 {
     p->is_synced = true;
-    list_each(node, after, &p->slots)
-    {
-        struct slot *s = container_of(node, struct slot, in_pool);
-        if (!s->is_expected)
-            continue;
-        s->is_expected = false;
-        s->d.pid = s->d.keeper_pid = 0;
-        s->d.ended_unix_ms = clock_unix_ms();
-        s->d.reason = REASON_GONE_WHILE_AWAY;
-        str_replace(&s->d.detail, "it ended while poold was away");
-        slot_note(s, "end", REASON_GONE_WHILE_AWAY, s->d.detail, -1);
-        slot_save(s);
-        log_info("daemon is gone", "project=%s daemon=%s", s->d.project->key, s->d.id);
-        pool_wake(p, s);
-    }
+    records_settle(p);
     log_info("adoption is complete", "daemons=%lld", (long long)count(p).alive);
     pool_wake(p, NULL);
 }
@@ -328,32 +316,6 @@ void pool_on_run_event(void *arg, const struct run_event *run)
 
 /* --- the whole --- */
 
-static void load_project(void *arg, const struct project_row *row)
-{
-    pool_project_adopt(arg, row);
-}
-
-static void load_daemon(void *arg, const struct daemon_row *row)
-{
-    struct pool *p = arg;
-    struct project *project = pool_project_by_key(p, row->project_key);
-    if (!project)
-        return;
-    struct slot *s = pool_slot_make(p, project, row->server);
-    struct daemon *d = &s->d;
-    snprintf(d->id, sizeof d->id, "%s", row->id);
-    d->generation = d->starts = row->generation;
-    d->port = (int)row->port;
-    d->started_unix_ms = row->started_unix_ms;
-    d->ready_unix_ms = row->ready_unix_ms;
-    d->ended_unix_ms = row->ended_unix_ms;
-    d->reason = reason_from(row->reason);
-    d->is_pinned = row->is_pinned;
-    str_replace(&d->detail, row->detail && row->detail[0] ? row->detail : NULL);
-    s->is_expected = row->ended_unix_ms == 0;
-    s->was_ready = s->is_expected && row->ready_unix_ms != 0;
-}
-
 struct pool *pool_create_with(struct ev_loop *loop, const struct pool_places *places,
                               const struct config *config, struct registry *registry, int64_t epoch,
                               struct err *err)
@@ -373,12 +335,13 @@ struct pool *pool_create_with(struct ev_loop *loop, const struct pool_places *pl
     ev_timer_init(&p->tidy, on_tidy, TIDY_S, TIDY_S);
     p->tidy.data = p;
     memory_init(p);
-    if (!registry_projects(registry, load_project, p, err) ||
-        !registry_daemons(registry, load_daemon, p, err)) {
+    records_init(p);
+    if (!records_load(p, err)) {
         pool_destroy(p);
         return NULL;
     }
     ev_timer_start(loop, &p->tidy);
+    records_check(p);
     return p;
 }
 
@@ -417,6 +380,7 @@ void pool_destroy(struct pool *p)
     ev_timer_stop(p->loop, &p->wake);
     ev_timer_stop(p->loop, &p->usage);
     ev_timer_stop(p->loop, &p->tidy);
+    records_end(p);
     list_each(known, next, &p->projects)
         pool_project_free(container_of(known, struct project_entry, in_pool));
     list_each(gone, last, &p->gone)

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pool/project.h"
+#include "pool/records.h"
 #include "pool/start.h"
 
 #include <stdio.h>
@@ -89,8 +90,7 @@ struct project *pool_project_at_root(struct pool *p, const char *root)
     const struct project_row row = {key, root, false, now, now};
     struct err err = {0};
     if (!registry_project_put(p->registry, &row, &err))
-        log_warn("the registry did not take a project", "root=%s error=%s", log_quote(root),
-                 log_quote(err_text(&err)));
+        records_lost(p, "project", &err);
     log_info("project is new", "project=%s root=%s", key, log_quote(root));
     return pool_project_adopt(p, &row);
 }

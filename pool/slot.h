@@ -115,6 +115,10 @@ struct pool {
     struct ev_timer wake;     /* serve the queue, tell the listeners */
     struct ev_timer usage;    /* next question for memory */
     struct ev_timer tidy;     /* registry_tick */
+    struct ev_timer heal;     /* what the registry did not take is written again */
+    char *loss;               /* why that failed the last time */
+    bool is_loaded;           /* the registry was read */
+    bool is_healing;
     char *shell_path;         /* PATH that the user has in a terminal; NULL: not known */
     struct shell_path *shell; /* the question for it under way, which starts wait for, or NULL */
     bool is_stopping_all;
@@ -175,7 +179,8 @@ void slot_finish(struct slot *s);
 void slot_launch(struct slot *s);
 /* Stop it if it waits for a rest and this is one; warm it up if that is due. */
 void slot_rest(struct slot *s);
-/* Write the registry row (errors are logged). */
+/* Write the registry row; slot_save sees to errors itself. */
+bool slot_put(struct slot *s, struct err *err);
 void slot_save(struct slot *s);
 /* Is it ready and without work, warm-up or holder: may it be evicted if need be? */
 bool slot_is_idle(const struct slot *s);

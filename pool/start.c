@@ -7,6 +7,7 @@
 #include "platform/dirs.h"
 #include "platform/net.h"
 #include "pool/environ.h"
+#include "pool/records.h"
 #include "pool/serena.h"
 
 #include <errno.h>
@@ -96,8 +97,7 @@ static void lease_put(const struct slot *s, int64_t port)
     if (is_leased_away(s, port))
         registry_lease_drop(r, port, &err);
     if (!registry_lease_put(r, port, s->d.project->key, s->d.server, &err))
-        log_warn("the registry did not take a port lease", "port=%lld error=%s", (long long)port,
-                 log_quote(err_text(&err)));
+        records_lost(s->d.pool, "port lease", &err);
 }
 
 /* Its leased port where that is free; else one that nobody has a lease of; else one whose holder
@@ -146,8 +146,7 @@ void start_save_project(struct slot *s)
     const struct project_row row = {project->key, project->root, project->is_trusted,
                                     project->first_unix_ms, project->last_unix_ms};
     if (!registry_project_put(s->d.pool->registry, &row, &err))
-        log_warn("the registry did not take a project", "project=%s error=%s", project->key,
-                 log_quote(err_text(&err)));
+        records_lost(s->d.pool, "project", &err);
 }
 
 /* --- the command --- */

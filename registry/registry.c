@@ -43,7 +43,18 @@ static void handle_free(struct registry *r)
     statements_finalize(r);
     sqlite3_close(r->db);
     free(r->file);
+    free(r->problem);
     free(r);
+}
+
+/* Which file is open, to see when it is taken away. */
+static void note_file(struct registry *r)
+{
+    struct stat st;
+    if (stat(r->file, &st) == 0) {
+        r->dev = st.st_dev;
+        r->ino = st.st_ino;
+    }
 }
 
 /* The last connection's close would checkpoint: not on a file that may be put aside. */
@@ -82,7 +93,7 @@ static bool pragmas_set(struct registry *r, struct err *err)
     return true;
 }
 
-enum verdict { SOUND, DAMAGED, FAILED };
+enum verdict { SOUND, DAMAGED, FAILED, REFUSED };
 
 static enum verdict verdict_of(int code)
 {
@@ -129,8 +140,10 @@ static enum verdict open_writable(struct registry *r, struct err *err)
     }
     set_checkpoint_on_close(r, false);
     sqlite3_busy_timeout(r->db, BUSY_OPEN_MS);
-    if (!schema_is_ours(r->db, r->file, count, err)) /* SQLITE_OK: readable, but not for us */
-        return verdict_of(sqlite3_errcode(r->db));
+    if (!schema_is_ours(r->db, r->file, count, err)) {
+        int read = sqlite3_errcode(r->db); /* OK: readable, but not for us */
+        return read == SQLITE_OK ? REFUSED : verdict_of(read);
+    }
     if (!pragmas_set(r, err))
         return verdict_of(sqlite3_errcode(r->db));
     enum verdict verdict = content_check(r, err);
@@ -142,32 +155,103 @@ static enum verdict open_writable(struct registry *r, struct err *err)
         return verdict_of_sql(sqlite3_errcode(r->db));
     sqlite3_busy_timeout(r->db, BUSY_RUN_MS);
     set_checkpoint_on_close(r, true);
+    note_file(r);
     return SOUND;
 }
 
-bool registry_open(const char *file, struct registry **out, char **damaged_as, struct err *err)
+/* Open, putting one damaged file aside; *damaged_as is set also on failure. */
+static enum verdict open_or_begin_anew(const char *file, struct registry **out, char **damaged_as,
+                                       struct err *err)
 {
-    char *aside = NULL;
     for (;;) {
         struct err problem = {0};
         struct registry *r = handle_new(file);
         enum verdict verdict = open_writable(r, &problem);
         if (verdict == SOUND) {
             *out = r;
-            *damaged_as = aside;
-            return true;
+            return SOUND;
         }
         handle_free(r);
-        if (aside || verdict == FAILED) {
-            err_set(err, problem.code, 0, aside ? "%s; the file before it is now %s" : "%s",
-                    problem.text, aside);
-            free(aside);
-            return false;
+        if (verdict != DAMAGED || *damaged_as) {
+            err_set(err, problem.code, 0, *damaged_as ? "%s; the file before it is now %s" : "%s",
+                    problem.text, *damaged_as);
+            return verdict == REFUSED ? REFUSED : FAILED;
         }
-        aside = damage_put_aside(file, err);
-        if (!aside)
-            return false;
+        *damaged_as = damage_put_aside(file, err);
+        if (!*damaged_as)
+            return FAILED;
     }
+}
+
+bool registry_open(const char *file, struct registry **out, char **damaged_as, struct err *err)
+{
+    char *aside = NULL;
+    if (open_or_begin_anew(file, out, &aside, err) != SOUND) {
+        free(aside);
+        return false;
+    }
+    *damaged_as = aside;
+    return true;
+}
+
+bool registry_open_anyhow(const char *file, struct registry **out, char **damaged_as,
+                          struct err *err)
+{
+    char *aside = NULL;
+    struct registry *r = NULL;
+    struct err why = {0};
+    enum verdict verdict = open_or_begin_anew(file, &r, &aside, &why);
+    if (verdict == REFUSED) {
+        free(aside);
+        return err_set(err, why.code, why.sys, "%s", why.text);
+    }
+    if (!r) {
+        r = handle_new(file);
+        r->problem = xstrdup(why.text);
+    }
+    *out = r;
+    *damaged_as = aside;
+    return true;
+}
+
+bool registry_is_absent(const struct registry *r)
+{
+    return !r || !r->db;
+}
+
+const char *registry_problem(const struct registry *r)
+{
+    return !r ? "it is not open" : r->problem;
+}
+
+bool registry_heal(struct registry *r, char **damaged_as, struct err *err)
+{
+    char *aside = NULL;
+    struct registry *fresh = NULL;
+    struct err why = {0};
+    if (!r)
+        return err_set(err, ERR_REGISTRY, 0, "the registry is not open");
+    if (r->db && !r->is_damaged && statements_file_is_there(r))
+        return true;
+    if (r->db) /* its -wal, if there is one, may be that of another file by now */
+        set_checkpoint_on_close(r, false);
+    statements_finalize(r);
+    sqlite3_close(r->db);
+    r->db = NULL;
+    r->ino = 0;
+    bool ok = open_or_begin_anew(r->file, &fresh, &aside, &why) == SOUND;
+    *damaged_as = aside;
+    if (!ok) {
+        str_replace(&r->problem, why.text);
+        return err_set(err, why.code, why.sys, "%s", why.text);
+    }
+    struct registry old = *r;
+    *r = *fresh;
+    r->problem = old.problem; /* until something is written */
+    sqlite3_wal_hook(r->db, wal_grew, r);
+    free(old.file);
+    free(fresh);
+    return true;
 }
 
 /* "file:/path?immutable=1": for a file in a directory where no -shm can be made. New, or NULL if
@@ -246,23 +330,26 @@ void registry_close(struct registry *r)
 {
     if (!r)
         return;
-    if (r->is_damaged)
+    if (r->db && (r->is_damaged || !statements_file_is_there(r)))
         set_checkpoint_on_close(r, false); /* the next opening puts all of it aside */
-    else if (sqlite3_db_readonly(r->db, "main") == 0)
+    else if (r->db && sqlite3_db_readonly(r->db, "main") == 0)
         sqlite3_wal_checkpoint_v2(r->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     handle_free(r);
 }
 
 void registry_tick(struct registry *r, int64_t now_ms)
 {
-    if (!r || r->is_damaged || r->depth > 0 || r->wal_pages == 0)
+    if (!r || !r->db || r->is_damaged || r->depth > 0 || r->wal_pages == 0)
         return;
     if (r->wal_pages - r->wal_left < WAL_PAGES_MAX &&
         now_ms - r->checkpoint_ms < CHECKPOINT_EVERY_MS)
         return;
     int in_wal = 0, done = 0;
     int rc = sqlite3_wal_checkpoint_v2(r->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &done);
-    r->is_damaged = damage_is_code(rc);
+    if (damage_is_code(rc)) {
+        r->is_damaged = true;
+        str_replace(&r->problem, "its file is damaged");
+    }
     r->checkpoint_ms = now_ms;
     if (rc != SQLITE_OK)
         return;

@@ -46,6 +46,20 @@ bool registry_open_readonly(const char *file, struct registry **out,
 void registry_close(struct registry *r); /* truncating checkpoint; NULL is fine */
 /* Passive checkpoint if the WAL has grown or a minute has passed: from an idle moment. */
 void registry_tick(struct registry *r, int64_t now_ms);
+/* Like registry_open, but a place that gives no file (a full disk, an I/O error, no permission, a
+ * lock) is no reason to stop: *out then holds nothing, everything done with it fails, and
+ * registry_problem says why. A newer schema and another program's database remain an err. */
+bool registry_open_anyhow(const char *file, struct registry **out, char **damaged_as,
+                          struct err *err) MUST_CHECK;
+/* Has it no file at all (see above)? */
+bool registry_is_absent(const struct registry *r);
+/* What is wrong, NULL if nothing is: it has no file, its file is damaged or was taken away, or
+ * the last change was not written. Borrowed, until the registry is used again. */
+const char *registry_problem(const struct registry *r);
+/* The way out of a problem, outside of any transaction: opens an absent, damaged or taken-away
+ * file again (*damaged_as as in registry_open) under the same handle. Changes lost meanwhile are
+ * the caller's to repeat; the first that is written ends the problem. */
+bool registry_heal(struct registry *r, char **damaged_as, struct err *err) MUST_CHECK;
 /* Has SQLite met damage since the file was opened? It stays usable as far as it goes; closing
  * and opening it again puts it aside. */
 bool registry_is_damaged(const struct registry *r);

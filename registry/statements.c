@@ -1,7 +1,10 @@
 /* registry/statements.c - see statements.h. */
 #include "registry/statements.h"
 
+#include "base/str.h"
 #include "registry/damage.h"
+
+#include <sys/stat.h>
 
 static const struct {
     const char *what, *sql;
@@ -11,11 +14,29 @@ static const struct {
 #undef X
 };
 
+/* A rule of ours that a row breaks is the caller's business; one that lacks its project is the
+ * consequence of an earlier row that was not written. */
+static bool is_problem(struct registry *r)
+{
+    int code = sqlite3_extended_errcode(r->db);
+    return (code & 0xff) != SQLITE_CONSTRAINT || code == SQLITE_CONSTRAINT_FOREIGNKEY;
+}
+
+bool statements_file_is_there(struct registry *r)
+{
+    struct stat st;
+    if (r->ino == 0 || (stat(r->file, &st) == 0 && st.st_dev == r->dev && st.st_ino == r->ino))
+        return true;
+    str_replace(&r->problem, "its file was removed or replaced");
+    return false;
+}
+
 bool statements_fail(struct registry *r, const char *what, struct err *err)
 {
     int code = sqlite3_errcode(r->db);
     if (damage_is_code(code)) {
         r->is_damaged = true;
+        str_replace(&r->problem, "its file is damaged");
         return err_set(err, ERR_REGISTRY, 0, "unable to %s: %s is damaged (%s)", what, r->file,
                        sqlite3_errmsg(r->db));
     }
@@ -48,7 +69,7 @@ bool statement_start(struct registry *r, enum statement_id id,
                      const struct statement_value *values, size_t count, struct statement *s,
                      struct err *err)
 {
-    if (!r)
+    if (!r || !r->db)
         return err_set(err, ERR_REGISTRY, 0, "unable to %s: the registry is not open",
                        texts[id].what);
     sqlite3_stmt *stmt = r->cached[id];
@@ -88,8 +109,13 @@ bool statement_finish(struct statement *s, struct err *err)
     bool is_cached = s->stmt == r->cached[s->id];
     /* Both give the code of the last step again. */
     int rc = is_cached ? sqlite3_reset(s->stmt) : sqlite3_finalize(s->stmt);
-    if (rc != SQLITE_OK)
-        statements_fail(r, texts[s->id].what, err);
+    if (rc != SQLITE_OK) {
+        struct err why = {0};
+        statements_fail(r, texts[s->id].what, &why);
+        if (!r->is_damaged && is_problem(r))
+            str_replace(&r->problem, why.text);
+        err_set(err, why.code, 0, "%s", why.text);
+    }
     if (is_cached)
         sqlite3_clear_bindings(s->stmt); /* they point to the caller's strings */
     return rc == SQLITE_OK;
@@ -99,6 +125,9 @@ bool statement_run(struct registry *r, enum statement_id id, const struct statem
                    size_t count, int *changed, struct err *err)
 {
     struct statement s;
+    if (r && r->db && sqlite3_get_autocommit(r->db) && !statements_file_is_there(r))
+        return err_set(err, ERR_REGISTRY, 0, "unable to %s: %s was removed or replaced",
+                       texts[id].what, r->file);
     if (!statement_start(r, id, values, count, &s, err))
         return false;
     while (statement_next(&s))
@@ -107,6 +136,8 @@ bool statement_run(struct registry *r, enum statement_id id, const struct statem
         return false;
     if (changed)
         *changed = sqlite3_changes(r->db);
+    if (r->problem && !r->is_damaged && id != STATEMENT_ROLLBACK && sqlite3_get_autocommit(r->db))
+        str_replace(&r->problem, NULL); /* it is on the disk */
     return true;
 }
 

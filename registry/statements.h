@@ -7,6 +7,7 @@
 #include "registry/registry.h"
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 /*    name             unable to ...                    SQL */
 #define STATEMENT_LIST(X)                                                                        \
@@ -105,6 +106,9 @@ struct registry {
     int wal_left;          /* that the last checkpoint had to leave there for a reader */
     bool is_damaged;       /* SQLite said so since it was opened */
     int64_t checkpoint_ms; /* of the last checkpoint */
+    dev_t dev;             /* of the file that is open: another one of its name is not ours */
+    ino_t ino;
+    char *problem; /* see registry_problem; NULL: none */
 };
 
 /* A value to bind: text (NULL is taken as "") or a number. */
@@ -143,5 +147,7 @@ bool statement_finish(struct statement *s, struct err *err);
 /* Prepare all, so that a table or column that is missing shows when the file is opened. */
 bool statements_prepare(struct registry *r, struct err *err) MUST_CHECK;
 void statements_finalize(struct registry *r);
+/* Is the file that is open still the one of its name? Notes a problem if not. */
+bool statements_file_is_there(struct registry *r);
 /* What SQLite last said on r, as an err; notes damage. Returns false. */
 bool statements_fail(struct registry *r, const char *what, struct err *err);
