@@ -4,21 +4,22 @@
 #include "cli/commands.h"
 #include "cli/each_daemon.h"
 #include "cli/output.h"
+#include "platform/proc.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 static const struct opt options[] = {{"keep-daemons", 'k', OPT_FLAG, NULL, 0, 0,
                                       "Leave the daemons running; the next poold takes them back."},
                                      {0}};
 
-static bool wait_until_gone(pid_t pid, struct err *err)
+/* A poold that nobody waits for (a container without an init) has ended too. */
+static bool wait_until_gone(struct proc_id poold, struct err *err)
 {
     int64_t deadline = clock_ms() + EACH_WAIT_MS;
-    while (pid > 0 && (kill(pid, 0) == 0 || errno != ESRCH)) {
+    while (proc_is_alive(poold)) {
         if (clock_ms() > deadline)
-            return err_set(err, ERR_NOT_RUNNING, 0, "poold (pid %ld) does not end", (long)pid);
+            return err_set(err, ERR_NOT_RUNNING, 0, "poold (pid %ld) does not end",
+                           (long)poold.pid);
         nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
     }
     return true;
@@ -34,10 +35,11 @@ static bool run(struct cli *cli, struct err *err)
         return true;
     bool ok = call_get(cli, "/version", &version, err);
     pid_t pid = (pid_t)field_number(version, "pid", 0);
+    struct proc_id poold = {pid, pid > 0 ? proc_start_time(pid) : 0};
     json_decref(version);
     ok = ok && call_api(cli, "POST", "/shutdown", json_pack("{s:b}", "keepDaemons", keeps),
                         CALL_WAIT_MS, NULL, err);
-    if (!ok || !wait_until_gone(pid, err))
+    if (!ok || !wait_until_gone(poold, err))
         return false;
     json_t *done = json_pack("{s:i, s:b}", "pid", (int)pid, "keptDaemons", keeps);
     if (!output_json(cli, done))

@@ -51,7 +51,8 @@ static void print_poold(const json_t *status)
     output_fact("sessions", xasprintf("%lld", (long long)field_number(health, "sessions", 0)));
     output_fact("registry", strcmp(registry, "ok") == 0
                                 ? xstrdup("ok")
-                                : xasprintf("%s: what happens is not remembered", registry));
+                                : xasprintf("%s: what happens is not remembered (%s)", registry,
+                                            field_text(health, "registryProblem")));
     output_fact("orphans", orphans > 0 ? xasprintf("%lld", (long long)orphans) : xstrdup("none"));
     output_fact("config", say_path(field_text(version, "configFile")));
     output_fact("state", say_path(field_text(version, "stateDir")));

@@ -6,6 +6,7 @@
 #include "cli/daemon_text.h"
 #include "cli/history_table.h"
 #include "cli/output.h"
+#include "cli/problem.h"
 
 #include <string.h>
 
@@ -23,6 +24,10 @@ static void print_state(const json_t *d)
     output_fact("cause", cause);
     output_fact("try", remedy);
     free(state);
+    if (*field_text(d, "tail") && strcmp(field_text(d, "state"), "failed") == 0) {
+        puts("  said last:");
+        problem_print_tail(field_text(d, "tail"), stdout);
+    }
 }
 
 static void print_health(const json_t *d)

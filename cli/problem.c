@@ -97,13 +97,12 @@ static void print_json(const struct cli *cli, const struct err *err)
     free(remedy);
 }
 
-/* The last lines of a daemon, each behind a bar. */
-static void print_tail(const char *tail)
+void problem_print_tail(const char *tail, FILE *out)
 {
     while (*tail) {
         size_t n = strcspn(tail, "\n");
         char *line = xstrndup(tail, n), *clean = say_clean(line);
-        fprintf(stderr, "  | %s\n", clean);
+        fprintf(out, "  | %s\n", clean);
         free(line);
         free(clean);
         tail += n + (tail[n] == '\n');
@@ -118,7 +117,7 @@ static void print_text(const struct cli *cli, const struct err *err)
     say_coloured(stderr, err->code == ERR_DEGRADED ? YELLOW : RED, "poolctl: ");
     fprintf(stderr, "%s\n", text);
     free(text);
-    print_tail(field_text(cli->problem, "tail"));
+    problem_print_tail(field_text(cli->problem, "tail"), stderr);
     if (remedy)
         fprintf(stderr, "  try: %s\n", remedy);
     else if (err->code == ERR_USAGE)

@@ -373,7 +373,8 @@ static bool transaction_end(struct registry *r, struct err *err)
         return err_set(err, ERR_REGISTRY, 0, "the changes to %s were rolled back", r->file);
     if (!is_spoiled && statement_run(r, STATEMENT_COMMIT, NULL, 0, NULL, err))
         return true;
-    statement_run(r, STATEMENT_ROLLBACK, NULL, 0, NULL, NULL);
+    if (!sqlite3_get_autocommit(r->db))
+        statement_run(r, STATEMENT_ROLLBACK, NULL, 0, NULL, NULL);
     return err_set(err, ERR_REGISTRY, 0, "the changes to %s were rolled back", r->file);
 }
 
