@@ -49,6 +49,7 @@ struct poold {
     struct pool_places pool_places;
     struct front_places front_places;
     ev_signal on_term, on_int, on_hup;
+    ev_timer watchdog;
     int64_t started_unix_ms;
     bool is_ending;
 };
@@ -310,6 +311,26 @@ static void watch_signal(struct poold *p, ev_signal *w, void (*fn)(struct ev_loo
     ev_signal_start(p->loop, w);
 }
 
+/* --- the service manager's watchdog --- */
+
+static void on_watchdog(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)loop;
+    (void)w;
+    (void)events;
+    activate_notify("WATCHDOG=1");
+}
+
+/* Twice within the time after which it takes a loop that stands still for dead. */
+static void feed_watchdog(struct poold *p)
+{
+    double every = (double)activate_watchdog_ms() / 2000.0;
+    if (every <= 0)
+        return;
+    ev_timer_init(&p->watchdog, on_watchdog, 0, every);
+    ev_timer_start(p->loop, &p->watchdog);
+}
+
 /* --- building and running --- */
 
 static bool open_registry(struct poold *p, struct err *err)
@@ -375,6 +396,7 @@ static bool serve(struct poold *p, struct err *err)
         watch_signal(p, &p->on_int, on_end_signal, SIGINT);
         watch_signal(p, &p->on_hup, on_reload_signal, SIGHUP);
         activate_notify("READY=1");
+        feed_watchdog(p);
         log_info("poold serves", "version=" POOLD_VERSION " pid=%ld listen=%s state=%s run=%s",
                  (long)getpid(), p->address, log_quote(p->dirs.state_dir),
                  log_quote(p->dirs.run_dir));

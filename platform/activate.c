@@ -157,3 +157,14 @@ bool activate_notify(const char *state)
     close(fd);
     return sent >= 0;
 }
+
+int64_t activate_watchdog_ms(void)
+{
+    const char *pid = getenv("WATCHDOG_PID"), *usec = getenv("WATCHDOG_USEC");
+    int64_t who, us;
+    if (pid && (!str_to_int(pid, 1, INT32_MAX, &who) || who != getpid()))
+        return 0;
+    if (!usec || !str_to_int(usec, 1, INT64_MAX, &us))
+        return 0;
+    return us < 1000 ? 1 : us / 1000;
+}

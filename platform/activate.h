@@ -6,6 +6,8 @@
 #pragma once
 #include "base/err.h"
 
+#include <stdint.h>
+
 struct activate_sockets { /* listening, close-on-exec, non-blocking; -1: not handed over */
     int front, api, mcp;  /* the caller's to close */
 };
@@ -22,6 +24,9 @@ int activate_take(struct activate_sockets *out, struct err *err) MUST_CHECK;
 /* Send state ("READY=1", "STOPPING=1\nSTATUS=...") to the service manager. False if there is none
  * or it cannot be reached: no reason to stop. */
 bool activate_notify(const char *state);
+/* Milliseconds within which the service manager wants to hear "WATCHDOG=1" (WATCHDOG_USEC, meant
+ * for this process by WATCHDOG_PID); 0: it does not watch. sd_watchdog_enabled(3). */
+int64_t activate_watchdog_ms(void);
 
 /* What a service manager hands over by a call instead of the environment (activate_linux.c:
  * nothing; activate_darwin.c: launchd). Returns and errors as activate_take. */

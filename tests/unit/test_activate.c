@@ -275,6 +275,26 @@ static void without_a_manager_nothing_is_sent(void **state)
     unsetenv("NOTIFY_SOCKET");
 }
 
+static void the_watchdog_is_fed_only_where_it_is_meant_for_us(void **state)
+{
+    (void)state;
+    char pid[32];
+    snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    unsetenv("WATCHDOG_PID");
+    unsetenv("WATCHDOG_USEC");
+    assert_int_equal(activate_watchdog_ms(), 0);
+    setenv("WATCHDOG_USEC", "30000000", 1);
+    assert_int_equal(activate_watchdog_ms(), 30000);
+    setenv("WATCHDOG_PID", pid, 1);
+    assert_int_equal(activate_watchdog_ms(), 30000);
+    setenv("WATCHDOG_PID", "1", 1); /* inherited */
+    assert_int_equal(activate_watchdog_ms(), 0);
+    unsetenv("WATCHDOG_PID");
+    setenv("WATCHDOG_USEC", "soon", 1);
+    assert_int_equal(activate_watchdog_ms(), 0);
+    unsetenv("WATCHDOG_USEC");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +308,7 @@ int main(void)
         cmocka_unit_test(the_manager_is_notified_by_path),
         cmocka_unit_test(the_manager_is_notified_by_abstract_name),
         cmocka_unit_test(without_a_manager_nothing_is_sent),
+        cmocka_unit_test(the_watchdog_is_fed_only_where_it_is_meant_for_us),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
