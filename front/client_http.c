@@ -61,7 +61,7 @@ static void json_begin(struct flight *f, int64_t length)
     } else if (!c->is_http10)
         conn_add(c, "Transfer-Encoding: chunked\r\n", 28);
     conn_add(c, c->will_close ? "Connection: close\r\n\r\n" : "\r\n", c->will_close ? 21 : 2);
-    f->status = length < 0 && !c->is_http10 ? -1 : f->status; /* -1: we chunk it */
+    f->is_chunking = length < 0 && !c->is_http10;
 }
 
 static void json_data(struct flight *f, const char *bytes, size_t n)
@@ -80,11 +80,11 @@ static void json_data(struct flight *f, const char *bytes, size_t n)
         }
         return;
     }
-    if (f->status == -1)
+    if (f->is_chunking)
         conn_printf(f->conn, "%zx\r\n", n);
     if (f->conn)
         conn_add(f->conn, bytes, n);
-    if (f->conn && f->status == -1)
+    if (f->conn && f->is_chunking)
         conn_add(f->conn, "\r\n", 2);
 }
 
@@ -92,14 +92,13 @@ static void json_end(struct flight *f)
 {
     if (f->form == FORM_SSE)
         sse_bytes(f, "\r\n\r\n", 4);
-    else if (f->status == -1)
+    else if (f->is_chunking)
         conn_add(f->conn, "0\r\n\r\n", 5);
 }
 
 static void message(struct flight *f, struct span json, bool is_answer)
 {
     if (is_answer && f->form == FORM_NONE) {
-        f->status = 200;
         json_begin(f, (int64_t)json.n);
         if (f->conn)
             json_data(f, json.p, json.n);

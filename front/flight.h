@@ -56,6 +56,7 @@ struct flight {
     /* reading the daemon's answer */
     int status;
     bool is_sse_answer;
+    bool is_chunking;           /* a JSON answer of unknown length goes out in chunks of ours */
     struct sse_splitter split;
     struct buf held;            /* unfinished event, or an answer that must be whole */
 };
