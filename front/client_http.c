@@ -16,9 +16,11 @@ static void sse_head(struct flight *f)
     struct conn *c = f->conn;
     if (c->is_http10)
         c->will_close = true;
+    if (f->kind == FLIGHT_INITIALIZE && !f->session->is_published)
+        session_publish(f->session); /* a slow start: its id can only be said in this head */
     conn_printf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
                 "%s", c->is_http10 ? "" : "Transfer-Encoding: chunked\r\n");
-    const char *headers = flight_headers(f->session, f->kind == FLIGHT_INITIALIZE && f->session->id);
+    const char *headers = flight_headers(f->session, f->kind == FLIGHT_INITIALIZE);
     conn_add(c, headers, strlen(headers));
     conn_printf(c, "%s\r\n", c->will_close ? "Connection: close\r\n" : "");
     f->form = FORM_SSE;

@@ -178,6 +178,8 @@ void flight_fail(struct flight *f, enum err_code code, const char *fmt, ...)
     va_end(args);
     if (f->kind != FLIGHT_ONEWAY && !f->has_answer)
         give_error(f, code, text);
+    if (f->kind == FLIGHT_INITIALIZE && f->session->is_published && !f->session->is_sse)
+        session_end(f->session); /* its id went out with a keep-alive; nobody will use it */
     finish(f);
 }
 
@@ -338,6 +340,7 @@ const char *flight_headers(struct session *s, bool with_session_id)
     static char text[1024];
     const struct daemon *d = s->daemon;
     struct link *l = &s->link;
+    with_session_id &= s->id != NULL; /* an initialize that failed has none */
     if (!with_session_id && l->answer_head)
         return l->answer_head;
     snprintf(text, sizeof text, "X-Poold-Project: %s\r\nX-Poold-Route: %s\r\n%s%s%s%s%s%s",

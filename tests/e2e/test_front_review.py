@@ -40,3 +40,19 @@ def test_a_json_answer_in_chunks_reaches_the_client(pool, odd):
     assert client.call("chunked") == "chunked"
     assert client.seen["content-type"] == "application/json"
     assert client.call("echo") == "echo"
+
+
+def test_a_slow_initialize_still_names_its_session(pool, project):
+    pool.configure({"odd": odd_server("--initialize-delay", "11")})
+    a = project()
+    pool.ctl("ensure", a)
+    client = open_client(pool, a)
+    assert client.initialize_headers["content-type"] == "text/event-stream"
+    assert client.call("echo") == "echo"
+
+
+def test_a_failed_initialize_names_no_session(pool, odd):
+    client = Client(pool.url + "/mcp", {"X-Poold-Project": str(odd("--handshakes", "1"))})
+    with pytest.raises(RpcError, match="no more handshakes"):
+        client.open()
+    assert "mcp-session-id" not in client.seen
