@@ -235,6 +235,7 @@ def main():
     parser.add_argument("--ignore-term", action="store_true")
     parser.add_argument("--print-megabytes", type=int, default=0)
     parser.add_argument("--fork-away", action="store_true")
+    parser.add_argument("--no-reuse", action="store_true", help="no SO_REUSEADDR: connections that linger are in the way")
     parser.add_argument("--one-at-a-time", action="store_true", help="a ping waits for the call before it")
     parser.add_argument("--with-child", action="store_true", help="a child that ignores TERM, in its own session")
     parser.add_argument("--warm-text", default="warm")
@@ -258,6 +259,7 @@ def main():
     stop.wait(args.start_delay)
     if args.never_listen:
         stop.wait()
+    Server.allow_reuse_address = not args.no_reuse
     Server(("127.0.0.1", args.port), Handler).serve_forever()
 
 
