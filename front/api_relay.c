@@ -11,7 +11,7 @@
 
 struct relay {
     struct front *front;
-    struct conn *conn; /* NULL: the client is gone */
+    struct conn *conn;
     struct upstream *up;
     bool has_head, is_chunked;
 };
@@ -22,67 +22,70 @@ static void relay_free(struct relay *r)
     free(r);
 }
 
+/* Writing to the client may end it and, by on_gone, the relay: r is not touched after the first write. */
 static void on_head(void *self, const struct http_head *head)
 {
     struct relay *r = self;
     static const char *const passed[] = {"Content-Type", "Allow", "Cache-Control", "Location",
                                          "Content-Security-Policy", "X-Content-Type-Options", "ETag"};
     struct conn *c = r->conn;
+    bool has_body = head->status != 204 && head->status != 304;
     r->has_head = true;
+    r->is_chunked = has_body && !head->has_length && !c->is_http10 && !c->is_head;
+    bool is_chunked = r->is_chunked;
     conn_printf(c, "HTTP/1.1 %d poold\r\n", head->status);
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
         struct span value = http_header(head, passed[i]);
         if (value.p && value.n < 1024)
             conn_printf(c, "%s: %.*s\r\n", passed[i], (int)value.n, value.p);
     }
-    if (head->has_length)
-        conn_printf(c, "Content-Length: %lld\r\n", (long long)head->length);
-    else if (head->status == 204 || head->status == 304)
-        ;
-    else if (c->is_http10)
-        c->will_close = true;
-    else {
-        r->is_chunked = true;
+    if (is_chunked)
         conn_printf(c, "Transfer-Encoding: chunked\r\n");
-    }
+    else if (has_body && head->has_length)
+        conn_printf(c, "Content-Length: %lld\r\n", (long long)head->length);
+    else if (has_body && !c->is_head)
+        c->will_close = true;
     conn_printf(c, "%s\r\n", c->will_close ? "Connection: close\r\n" : "");
 }
 
 static void on_body(void *self, const char *bytes, size_t n)
 {
-    struct relay *r = self;
-    if (r->conn && r->is_chunked)
-        conn_printf(r->conn, "%zx\r\n", n);
-    if (r->conn)
-        conn_add(r->conn, bytes, n);
-    if (r->conn && r->is_chunked)
-        conn_add(r->conn, "\r\n", 2);
+    const struct relay *r = self;
+    struct conn *c = r->conn;
+    bool is_chunked = r->is_chunked;
+    if (is_chunked)
+        conn_printf(c, "%zx\r\n", n);
+    conn_add(c, bytes, n);
+    if (is_chunked)
+        conn_add(c, "\r\n", 2);
 }
 
 static void on_pause(void *self)
 {
-    struct relay *r = self;
-    if (r->conn)
-        conn_flush(r->conn);
-    if (r->conn && conn_is_full(r->conn))
-        upstream_pause(r->up);
+    const struct relay *r = self;
+    struct conn *c = r->conn;
+    struct upstream *up = r->up;
+    conn_flush(c);
+    if (!c->is_doomed && conn_is_full(c))
+        upstream_pause(up);
 }
 
 static void on_end(void *self, enum upstream_end how)
 {
     struct relay *r = self;
     struct conn *c = r->conn;
-    r->conn = NULL;
-    if (c && how == UPSTREAM_DONE) {
-        if (r->is_chunked)
+    bool has_head = r->has_head, is_chunked = r->is_chunked;
+    c->user = NULL;
+    relay_free(r);
+    if (how == UPSTREAM_DONE) {
+        if (is_chunked)
             conn_add(c, "0\r\n\r\n", 5);
         conn_finish(c);
-    } else if (c && !r->has_head) {
+    } else if (!has_head) {
         conn_answer_problem(c, 503, ERR_NOT_RUNNING, "the management API did not answer");
-    } else if (c) {
+    } else {
         conn_close(c);
     }
-    relay_free(r);
 }
 
 static const struct upstream_user relay_user = {on_head, on_body, on_pause, on_end};
@@ -90,7 +93,6 @@ static const struct upstream_user relay_user = {on_head, on_body, on_pause, on_e
 static void on_gone(void *self)
 {
     struct relay *r = self;
-    r->conn = NULL;
     upstream_close(r->up); /* the API notices departed clients by this */
     relay_free(r);
 }
@@ -120,6 +122,7 @@ static void send_request(struct relay *r, const struct request *request)
     static const char *const passed[] = {"Content-Type", "Accept", "Last-Event-ID", "If-None-Match"};
     const struct http_head *head = &request->head;
     struct buf out = BUF_INIT(2 * CAP_HEAD);
+    r->up->is_head = head->method == HTTP_HEAD_M;
     bool ok = buf_printf(&out, "%s %.*s HTTP/1.1\r\nHost: localhost\r\nX-Poold-Peer: uid=%ld\r\n",
                          method_name(head->method), (int)head->target.n, head->target.p,
                          (long)r->conn->peer.uid);

@@ -79,8 +79,7 @@ static void watch(struct conn *c, int events)
         ev_io_start(c->front->loop, &c->io);
 }
 
-/* The client is gone: the user hears it once, then the connection is closed. */
-static void gone(struct conn *c)
+void conn_gone(struct conn *c)
 {
     const struct conn_user *user = c->user;
     void *self = c->user_self;
@@ -99,13 +98,13 @@ void conn_take(struct conn *c, const struct conn_user *user, void *self)
 void conn_add(struct conn *c, const void *bytes, size_t n)
 {
     if (!c->is_doomed && !buf_add(&c->out, bytes, n))
-        gone(c); /* back-pressure keeps this from happening; a peer past it is dropped */
+        conn_gone(c); /* back-pressure keeps this from happening; a peer past it is dropped */
 }
 
 void conn_add_int(struct conn *c, int64_t number)
 {
     if (!c->is_doomed && !buf_add_int(&c->out, number))
-        gone(c);
+        conn_gone(c);
 }
 
 void conn_printf(struct conn *c, const char *fmt, ...)
@@ -132,7 +131,7 @@ void conn_flush(struct conn *c)
             return;
         }
         if (n < 0) {
-            gone(c);
+            conn_gone(c);
             return;
         }
         buf_consume(&c->out, (size_t)n);
@@ -198,7 +197,8 @@ void conn_answer(struct conn *c, int status, const char *headers, const char *ty
     conn_add(c, headers, strlen(headers));
     conn_printf(c, "Content-Length: %zu\r\n%s\r\n", body.n,
                 c->will_close ? "Connection: close\r\n" : "");
-    conn_add(c, body.p, body.n);
+    if (!c->is_head)
+        conn_add(c, body.p, body.n);
     conn_finish(c);
 }
 
@@ -308,6 +308,7 @@ static size_t take_request(struct conn *c, const char *bytes, size_t n)
     }
     c->continue_sent = false;
     c->is_http10 = head->is_http10;
+    c->is_head = head->method == HTTP_HEAD_M;
     c->will_close = !head->keep_alive;
     c->deadline_ms = 0;
     dispatch(c, &request);
@@ -352,7 +353,7 @@ static void on_readable(struct conn *c)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        gone(c);
+        conn_gone(c);
         return;
     }
     if (c->state == CONN_CLOSING)
@@ -362,7 +363,7 @@ static void on_readable(struct conn *c)
         return;
     }
     if (!buf_add(&c->in, bytes, (size_t)n)) {
-        gone(c);
+        conn_gone(c);
         return;
     }
     consume(c, c->in.data, c->in.len);

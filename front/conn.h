@@ -29,7 +29,7 @@ struct conn {
     struct list node, search_node;
     ev_io io;
     enum conn_state state;
-    bool is_http10, will_close, is_doomed, continue_sent;
+    bool is_http10, is_head, will_close, is_doomed, continue_sent;
     struct buf in, out;
     struct peer_id peer;
     struct peer_search *search;
@@ -47,6 +47,8 @@ struct request { /* a whole request, borrowed for the call */
 void conn_create(struct front *f, int fd);
 /* Stop using it: told user nothing, freed soon. */
 void conn_close(struct conn *c);
+/* Close it as if the client had: the user hears it once. */
+void conn_gone(struct conn *c);
 /* The request being dispatched is answered later by user. */
 void conn_take(struct conn *c, const struct conn_user *user, void *self);
 /* Append to the answer; conn_flush sends it. */

@@ -168,7 +168,7 @@ void front_destroy(struct front *f)
         return;
     session_destroy_all(f);
     list_each(node, after, &f->conns)
-        conn_close(container_of(node, struct conn, node));
+        conn_gone(container_of(node, struct conn, node));
     list_each(up, next_up, &f->upstreams)
         upstream_close(container_of(up, struct upstream, node));
     list_each(idle, next_idle, &f->idle)

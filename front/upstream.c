@@ -69,7 +69,7 @@ struct upstream *upstream_open(struct front *f, struct daemon *daemon,
     list_add_tail(&f->upstreams, &up->node);
     up->user = user;
     up->self = self;
-    up->is_sent = up->got_bytes = up->has_head = up->keep = false;
+    up->is_sent = up->got_bytes = up->has_head = up->keep = up->is_head = false;
     return up;
 }
 
@@ -187,7 +187,7 @@ static void frame(struct upstream *up, const struct http_head *head)
 {
     up->keep = head->keep_alive;
     up->chunked = (struct http_chunked){0};
-    if (head->status == 204 || head->status == 304) {
+    if (up->is_head || head->status == 204 || head->status == 304) {
         up->body = BODY_NONE;
     } else if (head->is_chunked) {
         up->body = BODY_CHUNKED;

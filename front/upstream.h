@@ -36,6 +36,7 @@ struct upstream {
     struct daemon *daemon;   /* NULL: api.sock */
     char daemon_id[32];      /* the life it was dialled for */
     bool is_connected, is_reused, is_sent, got_bytes, has_head, is_doomed, keep;
+    bool is_head; /* the request is a HEAD: its answer has no body, whatever its length says */
     enum { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_CLOSE } body;
     int64_t left;
     struct http_chunked chunked;

@@ -56,3 +56,60 @@ def test_a_failed_initialize_names_no_session(pool, odd):
     with pytest.raises(RpcError, match="no more handshakes"):
         client.open()
     assert "mcp-session-id" not in client.seen
+
+
+class Stopped:
+    """poold does nothing in the meantime: what happens then, it finds all at once."""
+
+    def __init__(self, pool):
+        self.pid = pool.pid()
+
+    def __enter__(self):
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGCONT)
+
+
+def reset(sock):
+    """Close with a reset instead of an end."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def test_a_client_that_resets_while_the_api_streams_does_no_harm(pool, odd):
+    a = odd()
+    key = pool.daemon(a)["projectKey"]
+    file = next(f for f in (pool.state / "logs").rglob("*.log") if f.name != "poold.log")
+    with file.open("a") as out:
+        out.write(("a" * 99 + "\n") * 100_000)
+    for _ in range(8):
+        s = socket.create_connection(("127.0.0.1", pool.port), timeout=10)
+        s.sendall(f"GET /api/v1/logs?project={key}&lines=100000 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert b" 200 " in s.recv(100)
+        for _ in range(5):
+            s.recv(65536)
+        with Stopped(pool):
+            reset(s)
+    assert Client(pool.url + "/mcp").request("ping") == {}
+
+
+def test_head_requests_have_no_body(pool):
+    pool.start()
+    c = http.client.HTTPConnection("127.0.0.1", pool.port, timeout=5)
+    for path, status in (("/api/v1/health", 200), ("/mcp", 405), ("/api/v1/health", 200), ("/nothing", 404)):
+        c.request("HEAD", path)
+        r = c.getresponse()
+        assert (r.status, r.read()) == (status, b"")
+    c.request("GET", "/api/v1/health")
+    assert json.loads(c.getresponse().read())
+
+
+def test_nothing_leaks_when_poold_ends_while_somebody_follows_a_log(pool, odd):
+    a = odd()
+    s = socket.create_connection(("127.0.0.1", pool.port), timeout=10)
+    key = pool.daemon(a)["projectKey"]
+    s.sendall(f"GET /api/v1/logs?project={key}&follow=1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert b" 200 " in s.recv(100)
+    pool.ctl("shutdown")
+    pool.check_sanitizers()
