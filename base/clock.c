@@ -16,6 +16,13 @@ int64_t clock_ms(void)
     return now_of(CLOCK_MONOTONIC);
 }
 
+int64_t clock_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 int64_t clock_unix_ms(void)
 {
     return now_of(CLOCK_REALTIME);

@@ -5,6 +5,8 @@
 
 /* Milliseconds of a clock that never jumps and counts while suspended where the system can. */
 int64_t clock_ms(void);
+/* The same clock in microseconds, for what is measured. */
+int64_t clock_us(void);
 /* Milliseconds since 1970 UTC. */
 int64_t clock_unix_ms(void);
 

@@ -209,6 +209,9 @@ void slot_set_state(struct slot *s, enum daemon_state state, enum reason reason,
              d->project->key, d->server, d->id[0] ? d->id : "-", daemon_state_word(state),
              daemon_state_word(old), (long long)lasted_ms, reason_word(d->reason),
              detail ? " detail=" : "", detail ? log_quote(detail) : "");
+    for (size_t i = 0; i < d->pool->listener_count; i++)
+        if (d->pool->listeners[i].on_state)
+            d->pool->listeners[i].on_state(d->pool->listeners[i].arg, d, old, lasted_ms);
     pool_wake(d->pool, s);
 }
 
