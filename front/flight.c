@@ -47,7 +47,8 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     f->is_safe = is_safe_method(peek->method);
     f->headers = headers_take;
     f->held.cap = CAP_MESSAGE;
-    f->born_ms = f->beat_ms = clock_ms();
+    f->born_us = clock_us();
+    f->born_ms = f->beat_ms = f->born_us / 1000;
     s->last_use_unix_ms = clock_unix_ms();
     list_add_tail(&s->front->flights, &f->node);
     list_add_tail(&s->flights, &f->session_node);
@@ -84,6 +85,7 @@ static void finish(struct flight *f)
     struct session *s = f->session;
     f->phase = FLIGHT_ANSWERED;
     f->client->end(f);
+    front_count_end(f);
     flight_free(f);
     session_release(s);
 }
@@ -146,6 +148,7 @@ void flight_go(struct flight *f)
         return;
     }
     daemon_touch(d);
+    front_count_handover(f);
     link_send(&f->session->link, f);
 }
 
@@ -164,7 +167,7 @@ static void give_error(struct flight *f, enum err_code code, const char *text)
         buf_add_str(&data, "}}") &&
         rpc_write_error(&body, f->id, err_row(code)->rpc, text, (struct span){data.data, data.len}))
         f->client->message(f, (struct span){body.data, body.len}, true);
-    f->has_answer = true;
+    f->has_answer = f->is_failed = true;
     buf_release(&body);
     buf_release(&data);
 }

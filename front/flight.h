@@ -48,11 +48,12 @@ struct flight {
     struct span id, token;      /* into body */
     bool is_using;              /* counted by daemon_use_begin */
     bool has_answer;            /* its answer has been given to the client */
+    bool is_failed;             /* that answer was an error of ours */
     struct upstream *up;        /* its exchange with the daemon */
     bool is_safe;               /* may be repeated: asking it twice changes nothing */
     char only_daemon[32];       /* may have been taken by this life: never send it to another */
     int tries;
-    int64_t born_ms, beat_ms;
+    int64_t born_ms, beat_ms, born_us;
     /* reading the daemon's answer */
     int status;
     bool is_sse_answer;

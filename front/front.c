@@ -143,6 +143,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
         list_init(lists[i]);
     for (int i = 0; i < SESSION_BUCKETS; i++)
         list_init(&f->sessions[i]);
+    front_metrics_init(&f->metrics);
     if (!session_key_load(f, err)) {
         free(f);
         return NULL;
@@ -183,6 +184,11 @@ void front_destroy(struct front *f)
     ev_timer_stop(f->loop, &f->soon);
     ev_timer_stop(f->loop, &f->keepalive);
     free(f);
+}
+
+void front_listen(struct front *f, const struct front_listener *listener)
+{
+    f->listener = *listener;
 }
 
 int front_port(const struct front *f)

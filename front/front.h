@@ -4,6 +4,7 @@
  * Never depends on a daemon being up; talks to the pool, is told of changes by it.
  * Threads: loop only.   Life: create -> serve -> destroy (daemons live on). */
 #pragma once
+#include "base/buf.h"
 #include "base/err.h"
 #include "pool/pool.h"
 
@@ -35,3 +36,20 @@ struct front_session { /* for lists; borrowed for the call */
 };
 void front_sessions_each(struct front *f,
                          void (*each)(void *arg, const struct front_session *s), void *arg);
+
+enum session_change {
+    SESSION_OPENED,
+    SESSION_TAKEN_BACK, /* known by registry or proof, after a restart or a long silence */
+    SESSION_PUT_ASIDE,  /* its client is gone or silent for long */
+    SESSION_CLOSED,
+    SESSION_CHANGE_COUNT
+};
+const char *session_change_word(enum session_change c); /* opened taken-back put-aside closed */
+struct front_listener {
+    void *arg;
+    /* s is borrowed for the call, its counts are not filled in; only to take note. */
+    void (*on_session)(void *arg, const struct front_session *s, enum session_change what);
+};
+void front_listen(struct front *f, const struct front_listener *listener); /* one; copied */
+/* Its counters in Prometheus' text format. False: out is full. */
+bool front_metrics_print(struct front *f, struct buf *out) MUST_CHECK;

@@ -60,6 +60,7 @@ void link_open(struct link *l)
         link_reset(l);
     bind_to_life(l);
     l->state = LINK_OPENING;
+    l->session->front->metrics.links_opened++;
     l->transport->open(l);
 }
 
@@ -70,6 +71,7 @@ void link_resume(struct link *l, const char *daemon_id, const char *upstream_ses
     l->transport = &link_http;
     l->upstream_session = upstream_session[0] ? xstrdup(upstream_session) : NULL;
     l->state = LINK_OPEN;
+    l->session->front->metrics.links_resumed++;
 }
 
 bool link_is_open(const struct link *l)

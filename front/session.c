@@ -84,6 +84,7 @@ void session_publish(struct session *s)
     log_info("session opened", "project=%s server=%s client=%s route=%s pid=%ld transport=%s",
              s->daemon->project->key, s->daemon->server, log_quote(s->client),
              route_word(s->rule), (long)s->pid, s->is_sse ? "sse" : "http");
+    front_session_news(s, SESSION_OPENED);
 }
 
 static void free_session(struct session *s)
@@ -116,6 +117,7 @@ void session_end(struct session *s)
                  log_quote(err_text(&err)));
     log_info("session closed", "project=%s server=%s client=%s", s->daemon->project->key,
              s->daemon->server, log_quote(s->client));
+    front_session_news(s, SESSION_CLOSED);
     s->is_ended = true;
     list_remove(&s->node);
     list_add_tail(&s->front->unlisted, &s->node);
@@ -186,6 +188,7 @@ static struct session *take_back(struct front *f, struct span id)
     table_add(t.session);
     log_info("session taken back", "project=%s server=%s from=%s", parts.key, parts.server,
              found ? "registry" : "proof");
+    front_session_news(t.session, SESSION_TAKEN_BACK);
     if (!found)
         session_save(t.session);
     return t.session;
@@ -262,6 +265,7 @@ static void tidy_one(void *arg, struct session *s)
         return;
     log_info("session put aside", "project=%s server=%s client=%s pid=%ld", s->daemon->project->key,
              s->daemon->server, log_quote(s->client), (long)s->pid);
+    front_session_news(s, SESSION_PUT_ASIDE);
     link_close(&s->link);
     session_save(s);
     s->front->session_count--;

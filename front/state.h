@@ -1,7 +1,7 @@
 /* front/state.h - what the parts of the front share. Included by front/ only. */
 #pragma once
 #include "base/list.h"
-#include "front/front.h"
+#include "front/metrics.h"
 
 #include <ev.h>
 #include <stdint.h>
@@ -30,6 +30,8 @@ struct front {
     struct list streams;    /* long client streams (GET, /sse), for their keep-alive */
     struct list doomed_conns, doomed_upstreams;
     int api_relays;
+    struct front_metrics metrics;
+    struct front_listener listener;
 
     struct list sessions[SESSION_BUCKETS];
     struct list unlisted;   /* sessions not published yet, or ended and waiting for a last flight */
