@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "config/config.h"
+#include "config/options.h"
 #include "front/front.h"
 #include "platform/activate.h"
 #include "platform/dirs.h"
@@ -17,6 +18,7 @@
 #include "platform/peer.h"
 #include "platform/proc.h"
 #include "platform/self.h"
+#include "pool/log_limit.h"
 #include "pool/pool.h"
 #include "pool/serena.h"
 #include "registry/registry.h"
@@ -35,7 +37,8 @@
 
 struct poold {
     struct dirs dirs;
-    const char *listen;
+    const char *listen, *log_format; /* log_format: of the command line, or NULL */
+    char *log_file;                  /* where poolctl lets us write */
     char *keeper_program, *api_socket, *address;
     struct activate_sockets sockets;
     int lock_fd;
@@ -44,6 +47,7 @@ struct poold {
     struct config *config;
     struct registry *registry;
     struct pool *pool;
+    struct log_limit *log_limit;
     struct front *front;
     struct api *api;
     struct pool_places pool_places;
@@ -53,18 +57,6 @@ struct poold {
     int64_t started_unix_ms;
     bool is_ending;
 };
-
-static const char usage[] =
-    "usage: poold [options]\n"
-    "Keeps one warm MCP daemon per project. Stays in the foreground and logs to stderr;\n"
-    "`poolctl ensure DIR` starts it by itself.\n"
-    "  --config FILE      configuration                      (POOLD_CONFIG)\n"
-    "  --state-dir DIR    registry, logs, session key        (POOLD_STATE_DIR)\n"
-    "  --run-dir DIR      sockets, pid file, keepers         (POOLD_RUN_DIR)\n"
-    "  --listen HOST:PORT the front; port 0 takes a free one (POOLD_LISTEN, default " DEFAULT_LISTEN ")\n"
-    "  --check-config     read the configuration, say what is wrong with it, and end\n"
-    "  --version, --help\n"
-    "Signals: TERM ends it and leaves the daemons running, HUP reads the configuration again.\n";
 
 /* --- places and sockets --- */
 
@@ -109,6 +101,20 @@ static bool already_running(const struct poold *p, struct err *err)
                    (long long)pid, p->dirs.run_dir);
 }
 
+/* The format for the holder's own few lines: a configuration with a mistake is told of by the poold
+ * that it starts. */
+static char *log_format_of(const struct poold *p)
+{
+    struct err ignored = {0};
+    struct config *config =
+        p->log_format ? NULL : config_load(p->dirs.config_file, serena_builtin_json(), &ignored);
+    char *format = xstrdup(p->log_format ? p->log_format
+                           : config      ? config->settings.log_format
+                                         : "logfmt");
+    config_free(config);
+    return format;
+}
+
 /* Open the sockets and become the keeper that holds them. Returns only on failure. */
 static bool become_holder(struct poold *p, char **argv, struct err *err)
 {
@@ -130,9 +136,11 @@ static bool become_holder(struct poold *p, char **argv, struct err *err)
         return err_set(err, ERR_SYSTEM, errno, "unable to pass on the listening sockets");
     struct strv args = {0};
     const char *const fixed[] = {p->keeper_program, "hold", "--run-dir", p->dirs.run_dir,
-                                 "--fd-names", "front:api", "--"};
+                                 "--fd-names", "front:api", "--log-format"};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         strv_add(&args, fixed[i]);
+    strv_add_take(&args, log_format_of(p));
+    strv_add(&args, "--");
     strv_add_take(&args, self_sibling("poold"));
     for (int i = 1; argv[i]; i++)
         strv_add(&args, argv[i]);
@@ -215,11 +223,15 @@ static char *url_of(void *arg, const struct project *project, const char *server
     return front_url(p->front, project, server);
 }
 
-static void apply_log_level(const struct config *config)
+static void apply_log_settings(const struct poold *p, const struct config *config)
 {
     enum log_level level;
+    enum log_format format;
     if (log_level_from(config->settings.log_level, &level))
         log_set_level(level);
+    if (log_format_from(p->log_format ? p->log_format : config->settings.log_format, &format))
+        log_set_format(format);
+    log_bound(p->log_file, config->settings.log_max_mib * 1024 * 1024);
 }
 
 static bool reload(void *arg, struct err *err)
@@ -231,7 +243,7 @@ static bool reload(void *arg, struct err *err)
     struct config *old = p->config;
     p->config = fresh;
     pool_reconfigure(p->pool, fresh);
-    apply_log_level(fresh);
+    apply_log_settings(p, fresh);
     config_free(old);
     log_info("configuration read again", "file=%s", log_quote(p->dirs.config_file));
     return true;
@@ -350,7 +362,7 @@ static bool build(struct poold *p, struct err *err)
     p->config = config_load(p->dirs.config_file, serena_builtin_json(), err);
     if (!p->config)
         return false;
-    apply_log_level(p->config);
+    apply_log_settings(p, p->config);
     for (size_t i = 0; i < p->config->warnings.count; i++)
         log_warn("configuration", "note=%s", log_quote(p->config->warnings.items[i]));
     if (!open_registry(p, err))
@@ -361,6 +373,7 @@ static bool build(struct poold *p, struct err *err)
     p->pool = pool_create(p->loop, &p->pool_places, p->config, p->registry, p->started_unix_ms, err);
     if (!p->pool)
         return false;
+    p->log_limit = log_limit_create(p->loop, p->pool);
     p->front_places = (struct front_places){p->dirs.state_dir, p->api_socket};
     p->front = front_create(p->loop, p->sockets.front, p->pool, p->registry, &p->front_places, err);
     if (!p->front)
@@ -406,6 +419,7 @@ static bool serve(struct poold *p, struct err *err)
     api_destroy(p->api);
     if (p->pool)
         pool_destroy(p->pool);
+    log_limit_destroy(p->log_limit);
     registry_close(p->registry);
     config_free(p->config);
     if (p->lock_fd >= 0) {
@@ -428,49 +442,57 @@ static bool check_config(const struct poold *p, struct err *err)
 }
 
 struct options {
-    const char *config, *state_dir, *run_dir, *listen;
-    bool check_config;
+    const char *of[OPTION_COUNT]; /* "" if given without a value, NULL if not given */
 };
 
 /* False: the process ends with *status. */
 static bool read_options(int argc, char **argv, struct options *out, int *status)
 {
-    enum { CONFIG = 256, STATE, RUN, LISTEN, CHECK, VERSION, HELP };
-    static const struct option table[] = {
-        {"config", required_argument, NULL, CONFIG}, {"state-dir", required_argument, NULL, STATE},
-        {"run-dir", required_argument, NULL, RUN},   {"listen", required_argument, NULL, LISTEN},
-        {"check-config", no_argument, NULL, CHECK},  {"version", no_argument, NULL, VERSION},
-        {"help", no_argument, NULL, HELP},           {0}};
-    *status = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
-        switch (c) {
-        case CONFIG: out->config = optarg; break;
-        case STATE: out->state_dir = optarg; break;
-        case RUN: out->run_dir = optarg; break;
-        case LISTEN: out->listen = optarg; break;
-        case CHECK: out->check_config = true; break;
-        case VERSION: printf("poold " POOLD_VERSION "\n"); return false;
-        case HELP:
-        case 'h': fputs(usage, stdout); return false;
-        default: *status = err_row(ERR_USAGE)->exit; return false;
-        }
+    struct option table[OPTION_COUNT + 1] = {0};
+    enum log_format format;
+    for (int i = 0; i < OPTION_COUNT; i++)
+        table[i] = (struct option){.name = option_row((enum poold_option)i)->name,
+                                   .has_arg = option_row((enum poold_option)i)->value != NULL,
+                                   .val = 256 + i};
+    *status = err_row(ERR_USAGE)->exit;
+    for (int c; (c = getopt_long(argc, argv, "hV", table, NULL)) != -1;) {
+        int which = c == 'h' ? OPTION_HELP : c == 'V' ? OPTION_VERSION : c - 256;
+        if (which < 0)
+            return false; /* getopt has said it */
+        out->of[which] = optarg ? optarg : "";
+    }
+    if (out->of[OPTION_HELP] || out->of[OPTION_VERSION]) {
+        if (out->of[OPTION_HELP])
+            options_print_usage(stdout);
+        else
+            printf("poold " POOLD_VERSION "\n");
+        *status = 0;
+        return false;
+    }
+    if (out->of[OPTION_LOG_FORMAT] && !log_format_from(out->of[OPTION_LOG_FORMAT], &format)) {
+        fprintf(stderr, "poold: --log-format: expected logfmt or json, found \"%s\"\n",
+                out->of[OPTION_LOG_FORMAT]);
+        return false;
     }
     if (optind < argc) {
         fprintf(stderr, "poold: unexpected argument \"%s\"; see poold --help\n", argv[optind]);
-        *status = err_row(ERR_USAGE)->exit;
         return false;
     }
+    *status = 0;
     return true;
 }
 
 static bool find_places(struct poold *p, const struct options *options, struct err *err)
 {
     const char *from_env = getenv("POOLD_LISTEN");
-    p->listen = options->listen                ? options->listen
+    p->listen = options->of[OPTION_LISTEN]     ? options->of[OPTION_LISTEN]
                 : from_env && from_env[0]      ? from_env
                                                : DEFAULT_LISTEN;
-    if (!dirs_find(options->config, options->state_dir, options->run_dir, &p->dirs, err))
+    if (!dirs_find(options->of[OPTION_CONFIG], options->of[OPTION_STATE_DIR],
+                   options->of[OPTION_RUN_DIR], &p->dirs, err))
         return false;
+    p->log_format = options->of[OPTION_LOG_FORMAT];
+    p->log_file = str_path(p->dirs.state_dir, "logs/poold.log");
     p->api_socket = str_path(p->dirs.run_dir, "api.sock");
     p->keeper_program = self_sibling("poold-keeper");
     if (!p->keeper_program || access(p->keeper_program, X_OK)) {
@@ -484,7 +506,7 @@ static bool run(struct poold *p, const struct options *options, char **argv, str
 {
     if (!find_places(p, options, err))
         return false;
-    if (options->check_config)
+    if (options->of[OPTION_CHECK_CONFIG])
         return check_config(p, err);
     char *logs = str_path(p->dirs.state_dir, "logs"), *keepers = str_path(p->dirs.run_dir, "keepers");
     bool ok = dirs_make(p->dirs.state_dir, true, err) && dirs_make(p->dirs.run_dir, true, err) &&
@@ -505,6 +527,7 @@ int main(int argc, char **argv)
     struct options options = {0};
     struct err err = {0};
     int status;
+    log_find_journal();
     if (!read_options(argc, argv, &options, &status))
         return status;
     if (!run(&p, &options, argv, &err)) {
@@ -513,6 +536,7 @@ int main(int argc, char **argv)
     }
     dirs_finish(&p.dirs);
     free(p.api_socket);
+    free(p.log_file);
     free(p.keeper_program);
     free(p.address);
     return status;

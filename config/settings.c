@@ -53,6 +53,8 @@ char *setting_expected(const struct setting *row)
                          row->min, row->max);
     if (strcmp(row->unit, "level") == 0)
         return xstrdup("\"error\", \"warn\", \"info\" or \"debug\"");
+    if (strcmp(row->unit, "format") == 0)
+        return xstrdup("\"logfmt\" or \"json\"");
     if (strcmp(row->unit, "names") == 0)
         return xasprintf("file names with commas between, like \"%s\"", row->standard);
     return xstrdup("the name of a server");
@@ -101,8 +103,11 @@ static bool text_is_valid(const struct setting *row, const char *text)
     if (n < (size_t)row->min || n > (size_t)row->max)
         return false;
     enum log_level level;
+    enum log_format format;
     if (strcmp(row->unit, "level") == 0)
         return log_level_from(text, &level);
+    if (strcmp(row->unit, "format") == 0)
+        return log_format_from(text, &format);
     return strcmp(row->unit, "names") == 0 ? names_are_valid(text) : true;
 }
 

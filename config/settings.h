@@ -38,7 +38,9 @@ struct setting_range { /* "21000-21999" */
     X(health_s, "healthSeconds", SCOPE_BOTH, 1, 3600, 30, 1, "seconds",                          \
       "Between two looks at a silent daemon.")                                                   \
     X(log_max_mib, "logMaxMiB", SCOPE_BOTH, 1, 10240, 10, 1, "MiB",                              \
-      "A daemon's log is rotated at this size; one old file is kept.")                           \
+      "A daemon's log, and poold.log, is rotated at this size; one old file is kept.")           \
+    X(logs_total_mib, "logsTotalMiB", SCOPE_GLOBAL, 1, 1048576, 200, 1, "MiB",                   \
+      "All logs together; above it the oldest ones of daemons that are down are removed.")       \
     X(history_max, "historyEntries", SCOPE_GLOBAL, 100, 1000000, 10000, 1, "entries",            \
       "Most rows kept in the history.")
 
@@ -52,7 +54,9 @@ struct setting_range { /* "21000-21999" */
     X(markers, "projectMarkers", SETTING_TEXT, 1, 1000, ".git,.hg,.svn,.jj", 1, "names",         \
       "A directory that holds one of these is a project; names with commas between.")            \
     X(log_level, "logLevel", SETTING_TEXT, 1, 5, "info", 1, "level",                             \
-      "What poold logs: error, warn, info or debug.")
+      "What poold logs: error, warn, info or debug.")                                            \
+    X(log_format, "logFormat", SETTING_TEXT, 1, 6, "logfmt", 1, "format",                        \
+      "How poold logs: logfmt or json, with the same fields.")
 
 struct settings {
 #define X(field, name, scope, min, max, def, reload, unit, text) int64_t field;
@@ -62,6 +66,7 @@ struct settings {
     char *default_server;       /* defaultServer */
     char *markers;              /* projectMarkers: names with commas between */
     char *log_level;            /* logLevel: error warn info debug */
+    char *log_format;           /* logFormat: logfmt json */
 };
 
 /* A row of the table. */
@@ -114,5 +119,6 @@ const struct server_key *server_key_find(const char *name);
 /* The example file (etc/poold.conf): every setting at its default, every server key in a
  * comment. It is itself a valid configuration. */
 void settings_print_example(FILE *out);
-/* The same tables as two roff sections (SETTINGS, SERVERS) of the manual. */
-void settings_print_man(FILE *out);
+/* The same tables as items of the manual, in the marks of manual/page.h. */
+void settings_print_page(FILE *out);
+void server_keys_print_page(FILE *out);

@@ -1,4 +1,4 @@
-/* config/settings_print.c - the tables as the example file and as the manual. See settings.h. */
+/* config/settings_print.c - the tables as the example file and as items of the manual. See settings.h. */
 #include "config/settings.h"
 
 #include "base/str.h"
@@ -72,53 +72,26 @@ void settings_print_example(FILE *out)
     fputs("    //   }\n    \"mcpServers\": {\n    }\n}\n", out);
 }
 
-/* Text for roff: a minus that can be copied, no accidental requests or escapes. */
-static void roff(FILE *out, const char *words)
-{
-    if (*words == '.' || *words == '\'')
-        fputs("\\&", out);
-    for (; *words; words++) {
-        if (*words == '\\')
-            fputs("\\e", out);
-        else if (*words == '-')
-            fputs("\\-", out);
-        else
-            fputc(*words, out);
-    }
-}
-
-static void man_item(FILE *out, const char *name, const char *sentence, const char *limits)
-{
-    fputs(".TP\n.B ", out);
-    roff(out, name);
-    fputc('\n', out);
-    roff(out, sentence);
-    fputc('\n', out);
-    roff(out, limits);
-    fputc('\n', out);
-}
-
-void settings_print_man(FILE *out)
+void settings_print_page(FILE *out)
 {
     size_t count;
     const struct setting *rows = setting_rows(&count);
-    fputs(".SH SETTINGS\n", out);
     for (size_t i = 0; i < count; i++) {
         char *limits = setting_limits(&rows[i]);
-        man_item(out, rows[i].name, rows[i].sentence, limits);
+        fprintf(out, "- `%s`: %s %s Default: %s.\n", rows[i].name, rows[i].sentence, limits,
+                rows[i].standard);
         free(limits);
-        fputs("Default: ", out);
-        roff(out, rows[i].standard);
-        fputs(".\n", out);
     }
+}
+
+void server_keys_print_page(FILE *out)
+{
+    size_t count;
     const struct server_key *keys = server_key_rows(&count);
-    fputs(".SH SERVERS\n"
-          "Keys of an entry of\n.BR mcpServers ,\n"
-          "beside the settings above that a server may have of its own.\n",
-          out);
     for (size_t i = 0; i < count; i++) {
         char *limits = key_limits(&keys[i]);
-        man_item(out, keys[i].name, keys[i].sentence, limits);
+        fprintf(out, "- `%s`: %s %s Example: %s\n", keys[i].name, keys[i].sentence, limits,
+                keys[i].example);
         free(limits);
     }
 }

@@ -40,7 +40,8 @@ static int refuse(const char *why)
 {
     fprintf(stderr,
             "poold-keeper: hold: %s\n"
-            "usage: poold-keeper hold --run-dir DIR --fd-names NAME[:NAME...] -- POOLD [ARG...]\n",
+            "usage: poold-keeper hold --run-dir DIR --fd-names NAME[:NAME...]\n"
+            "                         [--log-format logfmt|json] -- POOLD [ARG...]\n",
             why);
     return err_row(ERR_USAGE)->exit;
 }
@@ -48,6 +49,7 @@ static int refuse(const char *why)
 /* NULL if the command line is understood, else what is wrong with it. */
 static const char *parse(struct holder *holder, int argc, char **argv)
 {
+    enum log_format format;
     int i = 0;
     for (; i < argc && strcmp(argv[i], "--") != 0; i += 2) {
         if (i + 1 >= argc)
@@ -56,6 +58,8 @@ static const char *parse(struct holder *holder, int argc, char **argv)
             holder->run_dir = argv[i + 1];
         else if (strcmp(argv[i], "--fd-names") == 0)
             holder->names = argv[i + 1];
+        else if (strcmp(argv[i], "--log-format") == 0 && log_format_from(argv[i + 1], &format))
+            log_set_format(format);
         else
             return "unknown option";
     }
@@ -203,6 +207,7 @@ int holder_main(int argc, char **argv)
     static const int caught[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}, ignored[] = {SIGPIPE, 0};
     struct holder holder = {0};
     struct err err = {0};
+    log_find_journal();
     const char *wrong = parse(&holder, argc, argv);
     if (wrong)
         return refuse(wrong);

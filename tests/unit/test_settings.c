@@ -113,6 +113,9 @@ static void a_refused_text_leaves_the_value(void **state)
     assert_int_equal(s.ports.last, 30000);
     assert_false(setting_set_text(&s, setting_find("logLevel"), "loud"));
     assert_string_equal(s.log_level, "info");
+    assert_false(setting_set_text(&s, setting_find("logFormat"), "xml"));
+    assert_true(setting_set_text(&s, setting_find("logFormat"), "json"));
+    assert_string_equal(s.log_format, "json");
     settings_finish(&s);
 }
 
@@ -213,55 +216,6 @@ static void the_entry_shown_in_the_example_works_when_it_is_taken_out_of_its_com
     free(text);
 }
 
-/* Is needle printed, whatever roff made of its minus signs? */
-static bool man_has(const char *man, const char *needle)
-{
-    char *plain = xstrdup(man), *to = plain;
-    for (const char *c = man; *c; c++)
-        if (*c != '\\' || c[1] != '-')
-            *to++ = *c;
-    *to = '\0';
-    bool found = strstr(plain, needle) != NULL;
-    free(plain);
-    return found;
-}
-
-static void the_manual_has_every_row_of_both_tables(void **state)
-{
-    (void)state;
-    size_t count;
-    char *man = printed(settings_print_man);
-    const struct setting *rows = setting_rows(&count);
-    for (size_t i = 0; i < count; i++) {
-        assert_true(man_has(man, rows[i].name));
-        assert_true(man_has(man, rows[i].sentence));
-        assert_true(man_has(man, rows[i].standard));
-    }
-    const struct server_key *keys = server_key_rows(&count);
-    for (size_t i = 0; i < count; i++) {
-        assert_true(man_has(man, keys[i].name));
-        assert_true(man_has(man, keys[i].sentence));
-    }
-    free(man);
-}
-
-static void the_manual_is_sound_roff(void **state)
-{
-    (void)state;
-    static const char *const requests[] = {".SH ", ".TP", ".B ", ".BR "};
-    char *man = printed(settings_print_man), *rest = man;
-    for (char *line; (line = strsep(&rest, "\n"));) {
-        bool is_known = *line != '.' && *line != '\'';
-        for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
-            is_known = is_known || str_starts(line, requests[i]);
-        if (!is_known)
-            fail_msg("an accidental request: %s", line);
-        for (const char *c = strchr(line, '\\'); c; c = strchr(c + 2, '\\'))
-            assert_non_null(strchr("-e&", c[1]));
-    }
-    free(man);
-}
-
 static void a_slip_finds_the_name_that_was_meant(void **state)
 {
     (void)state;
@@ -291,8 +245,6 @@ int main(void)
         cmocka_unit_test(the_example_file_is_valid_and_means_the_defaults),
         cmocka_unit_test(
             the_entry_shown_in_the_example_works_when_it_is_taken_out_of_its_comment),
-        cmocka_unit_test(the_manual_has_every_row_of_both_tables),
-        cmocka_unit_test(the_manual_is_sound_roff),
         cmocka_unit_test(a_slip_finds_the_name_that_was_meant),
     };
     return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
