@@ -197,7 +197,8 @@ static void on_call_head(void *self, const struct http_head *head)
     f->status = head->status;
     f->is_sse_answer = http_value_has(http_header(head, "Content-Type"), "text/event-stream");
     f->split = (struct sse_splitter){0};
-    if (f->status == 200 && !f->is_sse_answer && f->kind == FLIGHT_CALL) {
+    bool is_empty = head->has_length && head->length == 0;
+    if (f->status == 200 && !f->is_sse_answer && !is_empty && f->kind == FLIGHT_CALL) {
         f->phase = FLIGHT_STREAMING;
         f->client->json_begin(f, head->has_length ? head->length : -1);
     }
@@ -270,6 +271,10 @@ static void on_call_end(void *self, enum upstream_end how)
         return;
     }
     if (how == UPSTREAM_DONE && !f->is_sse_answer && f->kind == FLIGHT_CALL) {
+        if (f->phase != FLIGHT_STREAMING) {
+            flight_fail(f, ERR_DAEMON_LOST, "the daemon's answer was empty");
+            return;
+        }
         f->client->json_end(f);
         f->has_answer = true;
     }

@@ -69,7 +69,8 @@ struct upstream *upstream_open(struct front *f, struct daemon *daemon,
     list_add_tail(&f->upstreams, &up->node);
     up->user = user;
     up->self = self;
-    up->is_sent = up->got_bytes = up->has_head = up->keep = up->is_head = false;
+    up->is_sent = up->got_bytes = up->has_head = up->keep = up->is_head =
+        up->was_refused = false;
     return up;
 }
 
@@ -106,21 +107,24 @@ static void end(struct upstream *up, enum upstream_end how)
         user->on_end(self, how);
 }
 
-/* The other side closed or failed (sys: errno, 0 for a plain close). A reset instead of a close says
- * that bytes of ours lay unread when the other side went (RFC 1122, 4.2.2.13): whoever dies so has
- * not begun with the request. */
+/* The other side closed or failed (sys: errno, 0 for a plain close). A reset says that bytes of ours
+ * lay unread when the other side went, or came after it had (RFC 1122, 4.2.2.13): the request was not
+ * read. A plain close says nothing of the kind: it may have been, and is never repeated. */
 static void broken(struct upstream *up, int sys)
 {
-    if (!up->is_connected || !up->is_sent || (sys == ECONNRESET && !up->got_bytes))
+    bool is_unread = up->out.len || up->was_refused || sys == ECONNRESET || sys == EPIPE;
+    if (!up->is_connected || !up->is_sent)
         end(up, UPSTREAM_UNSENT);
+    else if (is_unread && !up->got_bytes)
+        end(up, up->is_reused ? UPSTREAM_STALE : UPSTREAM_UNSENT);
     else
-        end(up, up->is_reused && !up->got_bytes ? UPSTREAM_STALE : UPSTREAM_BROKEN);
+        end(up, UPSTREAM_BROKEN);
 }
 
 /* The answer is complete: keep the connection if both sides may, then tell the user. */
 static void done(struct upstream *up)
 {
-    if (!up->keep) {
+    if (!up->keep || up->out.len) { /* rest of a request that nobody reads any more */
         end(up, UPSTREAM_DONE);
         return;
     }
@@ -148,6 +152,7 @@ static void flush(struct upstream *up)
         }
         if (n < 0) {
             /* Not from inside the sender's call: the read side will report it from the loop. */
+            up->was_refused = true;
             buf_release(&up->out);
             ev_feed_event(up->front->loop, &up->io, EV_READ);
             break;
@@ -223,7 +228,7 @@ static size_t take_head(struct upstream *up, const char *bytes, size_t n)
 static size_t take_body(struct upstream *up, const char *bytes, size_t n)
 {
     size_t at = 0;
-    while (at < n && !up->is_doomed && up->user) {
+    while (at < n && up->body != BODY_NONE && !up->is_doomed && up->user) {
         const char *data = bytes + at;
         size_t data_n = n - at, took = data_n;
         bool last = false;
@@ -305,7 +310,7 @@ static void on_readable(struct upstream *up)
         return;
     }
     if (n <= 0) {
-        broken(up, n < 0 ? errno : 0);
+        broken(up, n < 0 ? errno : net_connect_error(up->io.fd));
         return;
     }
     up->got_bytes = true;

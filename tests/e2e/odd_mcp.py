@@ -130,7 +130,11 @@ def serve(connection):
 
 
 def main():
-    listener = socket.create_server(("127.0.0.1", args.port), backlog=256)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)  # a big request stays with its sender
+    listener.bind(("127.0.0.1", args.port))
+    listener.listen(256)
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=serve, args=(connection,), daemon=True).start()

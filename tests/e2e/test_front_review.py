@@ -113,3 +113,44 @@ def test_nothing_leaks_when_poold_ends_while_somebody_follows_a_log(pool, odd):
     assert b" 200 " in s.recv(100)
     pool.ctl("shutdown")
     pool.check_sanitizers()
+
+
+def exchange(s, client, message):
+    """One POST over a raw socket: everything that comes within a moment."""
+    body = json.dumps(message).encode()
+    s.sendall(f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nMcp-Session-Id: "
+              f"{client.session}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    answer, s_timeout = b"", 5
+    try:
+        while True:
+            s.settimeout(s_timeout)
+            chunk = s.recv(65536)
+            if not chunk:
+                return answer
+            answer, s_timeout = answer + chunk, 0.3
+    except TimeoutError:
+        return answer
+
+
+def test_bytes_behind_an_answer_do_not_reach_the_client(pool, odd):
+    client = open_client(pool, odd(), timeout=10)
+    with socket.create_connection(("127.0.0.1", pool.port)) as s:
+        answer = exchange(s, client, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "junk"}})
+    assert answer.count(b"HTTP/1.1 200") == 1 and b"forged" not in answer
+    assert b'"id":1,"error"' in answer and b"empty" in answer
+
+
+def test_a_call_that_a_living_daemon_took_without_answering_is_not_repeated(pool, odd):
+    client = open_client(pool, odd(), timeout=10)
+    client.call("echo")  # the connection to the daemon is a kept one now
+    with pytest.raises(RpcError, match="may have run"):
+        client.call("hang_up")
+    assert json.loads(client.call("count"))["hang_up"] == 1
+
+
+def test_what_is_left_of_a_refused_request_is_not_read_as_another(pool, odd):
+    a = odd()
+    client = open_client(pool, a, timeout=10)
+    with pytest.raises(RpcError, match="413"):
+        client.call("early", text="x" * 4_000_000)
+    assert client.call("echo") == "echo"
