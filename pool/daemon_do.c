@@ -33,7 +33,7 @@ void slot_enqueue(struct slot *s, enum reason why)
     for (int i = 0; i < STEP_COUNT; i++)
         d->step_ms[i] = -1;
     d->step_ms[STEP_QUEUED] = 0;
-    d->is_wanted = s->is_forced = s->is_failing = s->is_port_taken = false;
+    d->is_wanted = s->is_forced = s->is_failing = s->is_crashing = s->is_port_taken = false;
     s->is_outdated = false;
     s->end_reason = REASON_NONE;
     str_replace(&s->end_detail, NULL);
@@ -181,7 +181,7 @@ void slot_do_adopt(struct slot *s, const struct slot_event *event)
     const struct run_event *run = event->run;
     if (s->is_alive)
         return;
-    bool is_same = strcmp(d->id, run->daemon_id) == 0;
+    bool is_same = strcmp(d->id, run->daemon_id) == 0, was_asked = d->state == DAEMON_STARTING;
     snprintf(d->id, sizeof d->id, "%s", run->daemon_id);
     d->generation = run->generation;
     d->transport = run->transport;
@@ -196,12 +196,20 @@ void slot_do_adopt(struct slot *s, const struct slot_event *event)
     s->is_alive = s->is_adopted = true;
     s->is_expected = false;
     s->end_reason = REASON_NONE;
-    s->is_failing = s->is_port_taken = d->is_wanted = false;
+    s->is_failing = s->is_crashing = s->is_port_taken = d->is_wanted = false;
     s->asked_ms = clock_ms();
     s->is_warm_done = false;
     start_adopt_lease(s);
     slot_learn_usual(s);
     slot_note(s, "adopt", REASON_ADOPTED, "", slot_lived_ms(s));
+    if (run->is_stopping) { /* the earlier poold asked for that, or its main process is gone */
+        s->end_reason = reason_from(run->reason);
+        s->is_crashing = s->end_reason == REASON_NONE;
+        slot_set_state(s, DAEMON_STOPPING, s->is_crashing ? REASON_CRASHED : s->end_reason, NULL);
+        if (was_asked)
+            slot_do_want_later(s, &(struct slot_event){.reason = s->start_reason});
+        return;
+    }
     char now[20];
     start_definition(s, now);
     s->is_outdated = !slot_server(s) || strcmp(now, d->definition) != 0;

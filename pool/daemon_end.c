@@ -275,7 +275,8 @@ void slot_do_crashed(struct slot *s, const struct slot_event *event)
     struct daemon *d = &s->d;
     const struct run_event *run = event->run;
     char end[80];
-    bool is_quick = clock_ms() - s->up_ms < QUICK_DEATH_MS;
+    int64_t up_ms = s->is_adopted ? slot_lived_ms(s) : clock_ms() - s->up_ms;
+    bool is_quick = up_ms < QUICK_DEATH_MS;
     life_over(s, run);
     d->pid = d->keeper_pid = 0;
     d->memory_bytes = d->cpu_ms = -1;
@@ -302,11 +303,29 @@ void slot_do_crashed(struct slot *s, const struct slot_event *event)
     free(detail);
 }
 
+/* Nothing answers any more, though a part of its tree may take its time to go: calls wait for that
+ * and the next life. */
+void slot_do_ending(struct slot *s, const struct slot_event *event)
+{
+    (void)event;
+    s->is_crashing = true;
+    health_end(s);
+    slot_set_state(s, DAEMON_STOPPING, REASON_CRASHED,
+                   "its main process has ended; what it left is being ended");
+}
+
 void slot_do_gone(struct slot *s, const struct slot_event *event)
 {
     struct daemon *d = &s->d;
     bool is_wanted = d->is_wanted, is_forced = s->is_forced;
     enum reason why = s->start_reason;
+    if (s->is_crashing) {
+        s->is_crashing = d->is_wanted = false;
+        slot_do_crashed(s, event);
+        if (is_wanted)
+            daemon_want(d, why, is_forced);
+        return;
+    }
     life_over(s, event->run);
     d->pid = d->keeper_pid = 0;
     d->memory_bytes = d->cpu_ms = -1;

@@ -35,6 +35,7 @@ struct life { /* one daemon */
     bool is_stray;   /* found without a keeper: never reported */
     bool is_started; /* RUN_STARTED or RUN_FOUND was told */
     bool is_port_open, is_port_ours;
+    bool is_ending; /* RUN_ENDING was told */
     bool is_stop_asked;
     int64_t stop_grace_ms;
     char *stop_reason;

@@ -185,7 +185,9 @@ static void tell_found(struct life *l, const struct keeper_status *s)
                                 .server = s->server,
                                 .definition = s->definition,
                                 .transport = s->transport,
-                                .started_unix_ms = s->started_unix_ms});
+                                .started_unix_ms = s->started_unix_ms,
+                                .is_stopping = s->state == KEEPER_IS_STOPPING,
+                                .reason = s->stop_reason});
 }
 
 static void tell_started(struct life *l, const struct keeper_status *s)
@@ -211,6 +213,9 @@ static void on_status(void *arg, const struct keeper_status *s)
         local_sync_check(l->local);
     } else if (!l->is_started && s->pid > 0 && s->state != KEEPER_HAS_EXITED) {
         tell_started(l, s);
+    } else if (s->state == KEEPER_IS_STOPPING && !l->is_stop_asked && !l->is_ending) {
+        l->is_ending = true;
+        tell(l, &(struct run_event){.kind = RUN_ENDING});
     }
     if (s->state == KEEPER_HAS_EXITED)
         life_over(l, &(struct run_event){.kind = RUN_EXITED,

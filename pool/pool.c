@@ -296,6 +296,7 @@ void pool_on_run_event(void *arg, const struct run_event *run)
         [RUN_TRY_NOW] = SLOT_PORT_OPEN,
         [RUN_PORT_TAKEN] = SLOT_PORT_TAKEN,
         [RUN_EXITED] = SLOT_EXITED,
+        [RUN_ENDING] = SLOT_ENDING,
         [RUN_LOST] = SLOT_LOST,
         [RUN_FOUND] = SLOT_FOUND,
     };

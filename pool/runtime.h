@@ -30,6 +30,7 @@ enum run_event_kind {
     RUN_TRY_NOW,    /* its port is listened on by its own tree: worth a handshake */
     RUN_PORT_TAKEN, /* while it starts: a stranger listens on its port */
     RUN_EXITED,     /* the whole tree is gone; code/signal/exec_errno/reason/tail */
+    RUN_ENDING, /* its main process ended unasked; the rest of its tree is being ended */
     RUN_LOST,  /* its keeper vanished; the runtime is ending what it left; RUN_EXITED follows */
     RUN_FOUND, /* sync: it runs (adoption); all identity fields are set */
     RUN_SYNCED /* sync is complete (daemon_id NULL) */
@@ -44,9 +45,11 @@ struct run_event {
     int port;
     int pid, keeper_pid; /* for display only */
     int64_t started_unix_ms;
+    bool is_stopping;           /* RUN_FOUND: its tree is being ended, RUN_EXITED will follow */
     int exec_errno;             /* RUN_EXITED: the command could not be run */
     int exit_code, exit_signal; /* -1 / 0 when not applicable */
-    const char *reason; /* RUN_EXITED: the reason word given to stop(), "orphaned", or NULL */
+    /* RUN_EXITED, RUN_FOUND if is_stopping: the word given to stop(), "orphaned", or NULL */
+    const char *reason;
     const char *tail;   /* last output lines, may be "" */
 };
 

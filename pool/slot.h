@@ -26,6 +26,7 @@
     X(KILL, "kill")             /* stop now */                                                     \
     X(MUTE, "mute")             /* it answers nothing any more */                                  \
     X(DEADLINE, "deadline")     /* the state's own time is over */                                 \
+    X(ENDING, "ending")         /* its main process has ended, not yet all of its tree */          \
     X(LOST, "lost")             /* its keeper vanished */                                          \
     X(EXITED, "exited")         /* its whole tree is gone */
 enum slot_event_kind {
@@ -65,6 +66,7 @@ struct slot {
     /* the stop under way; REASON_NONE: nobody asked for it */
     enum reason end_reason;
     char *end_detail;
+    bool is_crashing;   /* the life ended by itself, what is left of it is being ended */
     bool is_failing;    /* the life ends because its start failed */
     bool is_port_taken; /* ... and is to be repeated with another port */
     bool is_forced;     /* is_wanted even if it failed */
@@ -196,7 +198,8 @@ const char *slot_action_word(slot_action *action);
     X(start)                                                                                       \
     X(join) X(adopt) X(spawned) X(port_open) X(move_port) X(ready) X(busy) X(rest) X(drain)        \
         X(drained) X(stop) X(stop_late) X(want_later) X(unwant) X(overdue) X(retry) X(forgive)     \
-            X(timed_out) X(refused) X(idle) X(failed) X(crashed) X(gone) X(lost) X(revive)
+            X(timed_out) X(refused) X(idle) X(failed) X(crashed) X(ending) X(gone) X(lost)    \
+                X(revive)
 #define X(name) slot_action slot_do_##name;
 SLOT_ACTIONS(X)
 #undef X

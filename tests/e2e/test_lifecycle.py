@@ -489,3 +489,123 @@ def test_daemons_get_the_path_of_a_terminal(pool, project, who):
     pool.ctl("ensure", repo)
     assert str(bin_dir) in environment(pool, repo)["PATH"].split(":")
     assert str(bin_dir) in pool.ctl("why", repo).stdout
+
+
+# --- in the middle of things ---
+
+def test_a_start_goes_on_while_poold_is_killed(pool, project):
+    repo = project()
+    pool.configure({"fake": fake_server("--start-delay", "1.5")})
+    pool.start()
+    pool.ctl("ensure", "--no-wait", repo)
+    d = wait_until(lambda: (lambda d: d if d["pid"] else None)(pool.daemon(repo)), "it is spawned")
+    pool.kill()
+    assert pool.daemon(repo)["state"] == "starting"
+    pool.ctl("ensure", repo)
+    again = pool.daemon(repo)
+    assert again["pid"] == d["pid"] and again["daemonId"] == d["daemonId"] and again["state"] == "ready"
+    assert open_client(pool, repo).whoami()["pid"] == d["pid"]
+
+
+def test_a_stop_goes_on_while_poold_is_killed_and_the_next_start_waits_for_it(pool, project):
+    repo = project()
+    pool.configure({"fake": fake_server("--ignore-term", "--with-child")}, stopGraceSeconds=2)
+    pool.start()
+    pool.ctl("ensure", repo)
+    d, pids = pool.daemon(repo), tree(pool)
+    stopping = subprocess.Popen([BIN / "poolctl", "stop", str(repo)], env=pool.env, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+    wait_until(lambda: pool.daemon(repo)["state"] == "stopping", "it is being stopped")
+    pool.kill()
+    assert pool.daemon(repo)["state"] in ("stopping", "down")
+    pool.ctl("ensure", repo)
+    assert not any(alive(p) for p in pids)
+    again = pool.daemon(repo)
+    assert again["daemonId"] != d["daemonId"] and again["state"] == "ready"
+    assert open_client(pool, repo).whoami()["pid"] == again["pid"]
+    assert reasons(pool, repo, "end")[0] == "asked"
+    stopping.wait(20)
+
+
+def test_a_killed_daemon_whose_tree_lingers_is_slow_but_no_error(pool, project):
+    repo = project()
+    pool.configure({"fake": fake_server("--with-child")}, stopGraceSeconds=2)
+    pool.start()
+    client = open_client(pool, repo)
+    first, pids = client.whoami()["pid"], tree(pool)
+    os.kill(first, signal.SIGKILL)
+    assert client.whoami()["pid"] != first
+    assert len(pids) == 2 and not any(alive(p) for p in pids)
+
+
+def test_a_change_of_the_definition_during_a_start_counts(pool, project):
+    repo = project()
+    pool.configure({"fake": fake_server("--start-delay", "0.7")})
+    pool.start()
+    pool.ctl("ensure", "--no-wait", repo)
+    wait_until(lambda: pool.daemon(repo)["pid"], "it is spawned")
+    pool.configure({"fake": fake_server(env={"NEW": "yes"})})
+    pool.ctl("reload")
+    pool.ctl("ensure", repo)
+    wait_until(lambda: "definition-changed" in reasons(pool, repo, "end"), "the old one goes")
+    assert environment(pool, repo)["NEW"] == "yes"
+
+
+def test_a_crash_loop_is_slowed_down_and_named(pool, project):
+    repo = project()
+    pool.start()
+    client = open_client(pool, repo)
+    for _ in range(3):
+        with pytest.raises(RpcError, match="ended before it answered"):
+            client.call("crash")
+    with pytest.raises(RpcError, match="signal 9") as refused:
+        client.call("echo", text="x")
+    assert refused.value.code == -32011
+    d = pool.daemon(repo)
+    assert d["state"] == "failed" and d["reason"] == "crashed" and d["retryInMs"] > 0
+    pool.ctl("ensure", "--force", repo)
+    assert client.call("echo", text="x") == "x"
+
+
+def test_a_project_whose_directory_is_gone_is_an_error_that_says_what_to_do(pool, project):
+    repo = project()
+    pool.ctl("ensure", repo)
+    key = pool.daemon(repo)["projectKey"]
+    pool.ctl("stop", repo)
+    repo.rename(repo.with_name("moved"))
+    done = pool.ctl("ensure", key, check=False)
+    assert done.returncode == START_FAILED
+    assert f"{repo} is gone" in done.stderr and "poolctl forget" in done.stderr
+
+
+def test_a_profile_that_hangs_delays_the_first_start_by_five_seconds_at_most(pool, project):
+    (pool.home / ".profile").write_text("sleep 600\n")
+    pool.env["SHELL"] = "/bin/sh"
+    began = time.monotonic()
+    pool.ctl("ensure", project("a"))
+    assert time.monotonic() - began < 8
+    began = time.monotonic()
+    pool.ctl("ensure", project("b"))
+    assert time.monotonic() - began < 3
+    assert len(tree(pool)) == 2, "no shell is left"
+
+
+def test_many_lives_leave_no_descriptor_and_no_zombie(pool, project):
+    repo = project()
+    pool.start()
+
+    def cycle():
+        pool.ctl("ensure", repo)
+        pool.ctl("stop", repo)
+    cycle()
+    poold = pool.pid()
+
+    def descriptors():
+        return sorted(os.readlink(f"/proc/{poold}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{poold}/fd"))
+    before = descriptors()
+    for _ in range(8):
+        cycle()
+    wait_until(lambda: len(descriptors()) <= len(before), f"as many descriptors as before: {before}", 5)
+    children = Path(f"/proc/{poold}/task/{poold}/children").read_text().split()
+    assert children == []
+    assert pool.daemon(repo)["generation"] == 9
