@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "mcp/jsonrpc.h"
 #include "mcp/sse.h"
+#include "mcp/tool_result.h"
 #include "pool/exchange.h"
 
 #include <assert.h>
@@ -253,7 +254,9 @@ static bool try_modern(struct probe *p, struct question *q, const char *text)
 static void answer(struct probe *p, struct question *q, struct span data, bool is_error)
 {
     char text[512];
-    enum probe_outcome outcome = probe_judge(data.p, data.n, text, sizeof text);
+    static const enum probe_outcome outcomes[] = {
+        [TOOL_WORKS] = PROBE_OK, [TOOL_FAILS] = PROBE_TOOL_FAILED, [TOOL_REFUSED] = PROBE_REFUSED};
+    enum probe_outcome outcome = outcomes[tool_result_judge(data.p, data.n, text, sizeof text)];
     if (is_error) {
         char *raw = xstrndup(data.p, data.n);
         bool again = try_modern(p, q, raw);

@@ -36,7 +36,3 @@ void probe_call(struct probe *p, const char *tool, const char *arguments, int64_
                 probe_done_fn *done, void *arg);
 /* Has the handshake been answered, and is its session still there? */
 bool probe_is_open(const struct probe *p);
-
-/* What a tools/call result says: PROBE_OK or PROBE_TOOL_FAILED with the text's first
- * three lines, joined by blanks. */
-enum probe_outcome probe_judge(const char *result, size_t n, char *text, size_t room);
