@@ -26,7 +26,8 @@ struct keeper_link {
     struct ev_io io;
     struct ev_timer connect; /* also the way to tell a failure from the loop */
     struct buf in, out;
-    bool *is_gone;
+    bool is_in_frame; /* a listener is being called: who frees it now only marks it */
+    bool is_freed;
 };
 
 static void link_close(struct keeper_link *link)
@@ -43,9 +44,10 @@ void keeper_link_free(struct keeper_link *link)
 {
     if (!link)
         return;
-    if (link->is_gone)
-        *link->is_gone = true;
     link_close(link);
+    link->is_freed = true;
+    if (link->is_in_frame)
+        return;
     buf_release(&link->in);
     buf_release(&link->out);
     free(link->path);
@@ -205,15 +207,16 @@ static void take_usage(struct keeper_link *link, const char *payload, size_t n)
 static bool take_frame(struct keeper_link *link, const struct wire_header *header,
                        const char *payload)
 {
-    bool gone = false;
-    link->is_gone = &gone;
+    link->is_in_frame = true;
     if (header->type == WIRE_WELCOME || header->type == WIRE_STATUS)
         take_status(link, payload, header->length);
     else if (header->type == WIRE_USAGE)
         take_usage(link, payload, header->length);
-    if (gone)
+    link->is_in_frame = false;
+    if (link->is_freed) {
+        keeper_link_free(link);
         return false;
-    link->is_gone = NULL;
+    }
     if (header->type == WIRE_SUPERSEDED) {
         link_end(link, true);
         return false;
