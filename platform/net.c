@@ -227,13 +227,23 @@ void net_no_delay(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-bool net_port_is_free(int port)
+static bool can_bind(int port, bool is_reuse)
 {
     union address a;
     v4_loopback(&a, port);
     int s = net_socket(AF_INET, SOCK_STREAM);
-    bool ok = s >= 0 && set_reuse(s) && bind(s, &a.any, sizeof a.v4) == 0;
+    bool ok = s >= 0 && (!is_reuse || set_reuse(s)) && bind(s, &a.any, sizeof a.v4) == 0;
     if (s >= 0)
         close(s);
     return ok;
+}
+
+bool net_port_is_free(int port)
+{
+    return can_bind(port, true);
+}
+
+bool net_port_is_free_to_all(int port)
+{
+    return can_bind(port, false);
 }

@@ -31,6 +31,9 @@ int net_connect_error(int fd);
 void net_no_delay(int fd);
 /* Can 127.0.0.1:port be bound right now? (A look, no reservation.) */
 bool net_port_is_free(int port);
+/* Also by a program that does not set SO_REUSEADDR: connections of an earlier owner that linger
+ * (TIME_WAIT, a minute) are in its way. */
+bool net_port_is_free_to_all(int port);
 
 /* A new socket, close-on-exec and non-blocking, or -1 with errno (net_linux.c, net_darwin.c). */
 int net_socket(int family, int type);

@@ -257,7 +257,7 @@ void slot_do_failed(struct slot *s, const struct slot_event *event)
         free(detail);
         return;
     }
-    if (d->port && !net_port_is_free(d->port) && retry_port(s))
+    if (d->port && !net_port_is_free_to_all(d->port) && retry_port(s))
         return;
     describe_end(run, end, sizeof end);
     /* A server that puts itself into the background looks just like this. */

@@ -121,7 +121,8 @@ static bool lease_port(struct slot *s, struct err *err)
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = 0; i < count; i++) {
             port = range->first + (offset + i) % count;
-            if ((pass == 0 && is_leased_away(s, port)) || !may_use(s, port))
+            if (!may_use(s, port) ||
+                (pass == 0 && (is_leased_away(s, port) || !net_port_is_free_to_all((int)port))))
                 continue;
             lease_put(s, port);
             s->d.port = (int)port;

@@ -100,18 +100,21 @@ def test_a_port_that_is_grabbed_during_the_start_is_given_up_too(pool, project):
     assert not alive(d["pid"])
 
 
-def test_a_port_whose_old_connections_linger_is_given_up_if_the_server_cannot_take_it(pool, project):
+@pytest.mark.parametrize("before", [[], ["--no-reuse"]], ids=["that of another server", "its own"])
+def test_a_port_where_old_connections_linger_is_given_up_if_the_server_cannot_take_it(pool, project, before):
     repo = project()
-    pool.configure({"fake": fake_server("--no-reuse")})
+    pool.configure({"fake": fake_server(*before)})
     pool.start()
-    client = open_client(pool, repo)
-    d = pool.daemon(repo) if client.whoami() else None
+    pool.ctl("ensure", repo)
+    d = pool.daemon(repo)
     other = Client(d["directUrl"]).open()
     os.kill(d["pid"], signal.SIGKILL)
     assert other.connection.sock.recv(1) == b""  # the daemon's side closes first: it is the one that lingers
     other.close()
     wait_until(lambda: pool.daemon(repo)["state"] == "down", "it is dead")
-    assert client.whoami()["pid"] != d["pid"]
+    pool.configure({"fake": fake_server("--no-reuse")})
+    pool.ctl("reload")
+    pool.ctl("ensure", repo)
     assert pool.daemon(repo)["port"] != d["port"]
 
 
@@ -534,6 +537,7 @@ def test_a_killed_daemon_whose_tree_lingers_is_slow_but_no_error(pool, project):
     client = open_client(pool, repo)
     first, pids = client.whoami()["pid"], tree(pool)
     os.kill(first, signal.SIGKILL)
+    wait_until(lambda: pool.daemon(repo)["state"] == "stopping", "its end is known, and not yet complete")
     assert client.whoami()["pid"] != first
     assert len(pids) == 2 and not any(alive(p) for p in pids)
 
