@@ -10,20 +10,7 @@
 #include <string.h>
 
 #define BEAT_MS 10000  /* an answer is never silent for longer (the promise is 15 s) */
-#define TRIES_MAX 4    /* hand-overs that came to nothing before the client hears of it */
-
-/* Requests that only read. A tool may do anything. */
-static bool is_safe_method(struct span method)
-{
-    static const char *const methods[] = {
-        "tools/list",     "resources/list", "resources/templates/list", "resources/read",
-        "prompts/list",   "prompts/get",    "completion/complete",      "logging/setLevel",
-        "initialize",     "resources/subscribe"};
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        if (rpc_text_is(method, methods[i]))
-            return true;
-    return false;
-}
+#define TRIES_MAX 20   /* hand-overs that came to nothing before the client hears of it */
 
 static struct span moved(struct span s, const char *from, const char *to)
 {
@@ -44,7 +31,6 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     f->body_n = body.n;
     f->id = moved(peek->id, body.p, f->body);
     f->token = moved(peek->progress_token, body.p, f->body);
-    f->is_safe = is_safe_method(peek->method);
     f->headers = headers_take;
     f->held.cap = CAP_MESSAGE;
     f->born_us = clock_us();
@@ -132,10 +118,6 @@ void flight_go(struct flight *f)
     }
     if (clock_ms() < d->suspect_until_ms) { /* its end may be on the way to us */
         front_look_soon(f->session->front);
-        return;
-    }
-    if (f->only_daemon[0] && !f->is_safe && strcmp(f->only_daemon, d->id) != 0) {
-        flight_end(f); /* the life that may have taken it is gone */
         return;
     }
     if (f->kind == FLIGHT_INITIALIZE || !link_is_open(&f->session->link)) {
@@ -269,8 +251,24 @@ void flight_daemon_changed(struct session *s)
     if (d->state == DAEMON_DOWN || d->state == DAEMON_FAILED || d->state == DAEMON_STOPPING)
         link_reset(&s->link);
     s->holds++; /* the last flight of an ended session would take it along */
+    flight_end_orphans(s);
     list_each(node, after, &s->flights)
         flight_go(container_of(node, struct flight, session_node));
+    s->holds--;
+    session_release(s);
+}
+
+void flight_end_orphans(struct session *s)
+{
+    if (s->link.state == LINK_OPEN)
+        return;
+    s->holds++;
+    list_each(node, after, &s->flights)
+    {
+        struct flight *f = container_of(node, struct flight, session_node);
+        if (f->phase != FLIGHT_QUEUED && !f->up)
+            flight_end(f);
+    }
     s->holds--;
     session_release(s);
 }
@@ -279,6 +277,10 @@ static void check_waiting(struct flight *f, int64_t now_ms)
 {
     struct daemon *d = f->session->daemon;
     struct err err = {0};
+    if (f->phase != FLIGHT_QUEUED && !f->up && f->session->link.state != LINK_OPEN) {
+        flight_end(f); /* its session was ended, or the client began it anew */
+        return;
+    }
     const struct config_server *server =
         config_find(pool_config(d->pool), d->server, &err);
     int64_t wait_ms = (server ? server->settings.start_wait_s : 50) * 1000;

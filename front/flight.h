@@ -50,8 +50,6 @@ struct flight {
     bool has_answer;            /* its answer has been given to the client */
     bool is_failed;             /* that answer was an error of ours */
     struct upstream *up;        /* its exchange with the daemon */
-    bool is_safe;               /* may be repeated: asking it twice changes nothing */
-    char only_daemon[32];       /* may have been taken by this life: never send it to another */
     int tries;
     int64_t born_ms, beat_ms, born_us;
     /* reading the daemon's answer */
@@ -84,6 +82,8 @@ void flight_client_gone(struct flight *f);
 bool flight_check_time(struct front *front, int64_t now_ms);
 /* Move on what is queued, of all sessions. */
 void flight_wake_all(struct front *front);
+/* Their link is gone, and with it the stream on which their answers would have come. */
+void flight_end_orphans(struct session *s);
 /* End all of a session: poold goes. */
 void flight_drop_all(struct session *s);
 /* The session's stream has room again: read on for its calls. */

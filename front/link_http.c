@@ -252,14 +252,12 @@ static void on_call_end(void *self, enum upstream_end how)
     struct link *l = &f->session->link;
     f->up = NULL;
     if (how == UPSTREAM_UNSENT || how == UPSTREAM_STALE) {
-        if (how == UPSTREAM_STALE)
-            snprintf(f->only_daemon, sizeof f->only_daemon, "%s", l->daemon_id);
-        else
-            link_suspect(&f->session->link);
         f->phase = FLIGHT_QUEUED;
-        if (how == UPSTREAM_STALE)
+        if (how == UPSTREAM_STALE && f->tries < 2)
             flight_go(f);
-        return; /* unsent: the pool's news or the next second moves it on */
+        else
+            link_suspect(l); /* the pool's news or the next second moves it on */
+        return;
     }
     if (how == UPSTREAM_DONE && f->status != 200 && f->kind == FLIGHT_CALL) {
         if (is_session_lost(f)) {

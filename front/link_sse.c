@@ -79,15 +79,27 @@ static void send_initialize(struct link *l)
 
 /* --- the stream --- */
 
+/* Can this stand in a request line? */
+static bool is_target(const char *p, const char *end)
+{
+    if (!p || p == end || *p != '/')
+        return false;
+    while (p < end && *p > ' ' && *p < 0x7f)
+        p++;
+    return p == end;
+}
+
 /* The endpoint event: a path, or a URL of the same origin (whose origin is dropped). */
 static void take_endpoint(struct link *l, struct span data)
 {
     const char *p = data.p, *end = data.p + data.n;
     static const char scheme[] = "http://";
-    if (data.n > sizeof scheme && memcmp(p, scheme, sizeof scheme - 1) == 0) {
-        p = memchr(p + sizeof scheme - 1, '/', data.n - (sizeof scheme - 1));
-        if (!p)
-            return;
+    size_t n = sizeof scheme - 1;
+    if (data.n > n && memcmp(p, scheme, n) == 0)
+        p = memchr(p + n, '/', data.n - n);
+    if (!is_target(p, end)) {
+        link_failed(l, false, "the endpoint that its event stream names is no path");
+        return;
     }
     free(l->post_path);
     l->post_path = xstrndup(p, (size_t)(end - p));
@@ -141,6 +153,7 @@ static void on_stream_head(void *self, const struct http_head *head)
 static void on_stream_body(void *self, const char *bytes, size_t n)
 {
     struct link *l = self;
+    struct session *s = l->session;
     const struct upstream *stream = l->push;
     if (!buf_add(&l->held, bytes, n)) {
         upstream_close(l->push);
@@ -155,6 +168,7 @@ static void on_stream_body(void *self, const char *bytes, size_t n)
     l->held = (struct buf)BUF_INIT(CAP_MESSAGE);
     struct sse_splitter split = {0};
     size_t at = 0, len;
+    s->holds++;
     while (l->push == stream && at < events.len &&
            (len = sse_first(&split, events.data + at, events.len - at)) > 0) {
         take_event(l, events.data + at, len);
@@ -163,6 +177,8 @@ static void on_stream_body(void *self, const char *bytes, size_t n)
     if (l->push == stream && at < events.len && !buf_add(&l->held, events.data + at, events.len - at))
         assert(false); /* it was in a buffer of the same cap */
     buf_release(&events);
+    s->holds--;
+    session_release(s);
 }
 
 static void on_stream_end(void *self, enum upstream_end how)
@@ -178,16 +194,7 @@ static void on_stream_end(void *self, enum upstream_end how)
     }
     link_reset(l);
     link_suspect(&s->link);
-    /* The answers of what was handed over would have come on this stream. */
-    s->holds++;
-    list_each(node, after, &s->flights)
-    {
-        struct flight *f = container_of(node, struct flight, session_node);
-        if (f->phase != FLIGHT_QUEUED)
-            flight_end(f);
-    }
-    s->holds--;
-    session_release(s);
+    flight_end_orphans(s);
 }
 
 static const struct upstream_user stream_user = {on_stream_head, on_stream_body, on_nothing,
@@ -224,15 +231,13 @@ static void on_post_end(void *self, enum upstream_end how)
     struct flight *f = self;
     f->up = NULL;
     if (how == UPSTREAM_UNSENT || how == UPSTREAM_STALE) {
-        if (how == UPSTREAM_STALE)
-            snprintf(f->only_daemon, sizeof f->only_daemon, "%s", f->session->link.daemon_id);
         f->phase = FLIGHT_QUEUED;
         link_suspect(&f->session->link);
         return;
     }
-    if (f->kind == FLIGHT_ONEWAY)
+    if (f->kind == FLIGHT_ONEWAY || how == UPSTREAM_BROKEN)
         flight_end(f);
-    else if (how == UPSTREAM_DONE && f->status >= 300)
+    else if (f->status >= 300)
         flight_fail(f, ERR_DAEMON_LOST, "the daemon answered the message with HTTP status %d",
                     f->status);
     /* else: taken; the answer comes on the stream, whose end is the end of all calls */

@@ -257,6 +257,10 @@ void session_destroy_all(struct front *f)
 static void tidy_one(void *arg, struct session *s)
 {
     const int64_t *now_unix_ms = arg;
+    if (s->is_ended) { /* by the end of its stream, when somebody was still using it */
+        session_release(s);
+        return;
+    }
     if (!s->is_published || s->is_ended || s->stream || !list_is_empty(&s->flights))
         return;
     bool is_gone = s->pid ? !proc_is_alive((struct proc_id){s->pid, s->pid_start})

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -112,10 +113,10 @@ static void end(struct upstream *up, enum upstream_end how)
  * read. A plain close says nothing of the kind: it may have been, and is never repeated. */
 static void broken(struct upstream *up, int sys)
 {
-    bool is_unread = up->out.len || up->was_refused || sys == ECONNRESET || sys == EPIPE;
-    if (!up->is_connected || !up->is_sent)
+    bool is_late = up->out.len || up->was_refused || sys == EPIPE || sys == EINPROGRESS;
+    if (!up->is_connected || !up->is_sent || (sys == ECONNRESET && !up->got_bytes))
         end(up, UPSTREAM_UNSENT);
-    else if (is_unread && !up->got_bytes)
+    else if (is_late && !up->got_bytes)
         end(up, up->is_reused ? UPSTREAM_STALE : UPSTREAM_UNSENT);
     else
         end(up, UPSTREAM_BROKEN);
@@ -295,6 +296,14 @@ static void feed(struct upstream *up, const char *bytes, size_t n)
     }
 }
 
+/* Why a connection that ended was ended: EPIPE if the other side had closed before our bytes came. Its
+ * refusal of them may be on its way yet: what it has not acknowledged with its end, it never read. */
+static int end_reason(int fd)
+{
+    int sys = net_connect_error(fd), left = 0;
+    return sys == 0 && ioctl(fd, TIOCOUTQ, &left) == 0 && left > 0 ? EPIPE : sys;
+}
+
 static void on_readable(struct upstream *up)
 {
     char *bytes = up->front->read_buffer;
@@ -310,7 +319,7 @@ static void on_readable(struct upstream *up)
         return;
     }
     if (n <= 0) {
-        broken(up, n < 0 ? errno : net_connect_error(up->io.fd));
+        broken(up, n < 0 ? errno : end_reason(up->io.fd));
         return;
     }
     up->got_bytes = true;

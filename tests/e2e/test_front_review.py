@@ -154,3 +154,87 @@ def test_what_is_left_of_a_refused_request_is_not_read_as_another(pool, odd):
     with pytest.raises(RpcError, match="413"):
         client.call("early", text="x" * 4_000_000)
     assert client.call("echo") == "echo"
+
+
+def read_until(s, word):
+    """The bytes of a raw socket up to this word."""
+    seen = b""
+    while word not in seen:
+        chunk = s.recv(65536)
+        assert chunk, seen
+        seen += chunk
+    return seen
+
+
+def open_sse(pool, project_dir):
+    """(socket of the stream, client that posts) of HTTP+SSE, after the handshake."""
+    s = socket.create_connection(("127.0.0.1", pool.port), timeout=10)
+    s.sendall(f"GET /sse?project={project_dir} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    endpoint = read_until(s, b"session_id").split(b"data: ")[1].split()[0].decode()
+    poster = Client(pool.url + endpoint)
+    poster.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}})
+    read_until(s, b'"id":0')
+    return s, poster
+
+
+def test_a_handshake_that_an_sse_daemon_refuses_is_an_error(pool, odd):
+    a = odd("--sse", "--handshakes", "1", type="sse")
+    with pytest.raises(RpcError, match="no more handshakes"):
+        open_client(pool, a, timeout=10)
+    assert Client(pool.url + "/mcp").request("ping") == {}
+
+
+@pytest.mark.parametrize("daemon", ["http", "sse"])
+def test_a_client_that_resets_as_its_answer_comes_does_no_harm(pool, odd, daemon):
+    a = odd(*["--sse"] if daemon == "sse" else [], type=daemon)
+    for _ in range(5):
+        stream, poster = open_sse(pool, a)
+        poster.connection.request("POST", poster.path, json.dumps(
+            {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo"}}),
+            {"Content-Type": "application/json"})
+        with Stopped(pool):
+            time.sleep(0.02)
+            reset(stream)
+        poster.close()
+    assert Client(pool.url + "/mcp").request("ping") == {}
+    wait_until(lambda: pool.daemon(a)["sessions"] == 0, "no session is left")
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 0, "no call is left")
+
+
+def test_a_call_ends_with_its_session_at_an_sse_daemon(pool, odd):
+    a = odd("--sse", type="sse")
+    client, caller = open_client(pool, a), []
+    session = client.session
+
+    def call():
+        try:
+            client.call("never")
+        except RpcError as e:
+            caller.append(str(e))
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 1, "the call is in flight")
+    c = http.client.HTTPConnection("127.0.0.1", pool.port, timeout=5)
+    c.request("DELETE", "/mcp", headers={"Mcp-Session-Id": session})
+    assert c.getresponse().status == 200
+    thread.join(5)
+    assert caller, "the call was not answered"
+    assert pool.daemon(a)["inFlight"] == 0
+
+
+def test_a_call_ends_when_its_sse_daemon_is_stopped(pool, odd):
+    a = odd("--sse", type="sse")
+    client, caller = open_client(pool, a), []
+
+    def call():
+        try:
+            client.call("never")
+        except RpcError as e:
+            caller.append(str(e))
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 1, "the call is in flight")
+    pool.ctl("stop", a, "--now")
+    thread.join(5)
+    assert caller, "the call was not answered"
