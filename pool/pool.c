@@ -246,7 +246,8 @@ static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events)
                 p->listeners[i].on_change(p->listeners[i].arg, &s->d);
     }
     sweep(p);
-    if (p->stopped && count(p).alive == 0) {
+    /* What ran before us is known, and ended too, only once adoption is complete. */
+    if (p->stopped && p->is_synced && count(p).alive == 0) {
         void (*stopped)(void *) = p->stopped;
         p->stopped = NULL;
         stopped(p->stopped_arg);
@@ -264,9 +265,21 @@ static void on_tidy(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 /* --- what the runtime says --- */
 
+static void stop_each(struct pool *p)
+{
+    list_each(node, after, &p->slots)
+    {
+        struct slot *s = container_of(node, struct slot, in_pool);
+        if (s->d.state != DAEMON_FAILED)
+            daemon_stop(&s->d, p->stop_reason, true);
+    }
+}
+
 static void on_synced(struct pool *p)
 {
     p->is_synced = true;
+    if (p->is_stopping_all)
+        stop_each(p);
     records_settle(p);
     log_info("adoption is complete", "daemons=%lld", (long long)count(p).alive);
     pool_wake(p, NULL);
@@ -411,12 +424,8 @@ void pool_stop_all(struct pool *p, enum reason why, void (*done)(void *arg), voi
     p->is_stopping_all = true;
     p->stopped = done;
     p->stopped_arg = arg;
-    list_each(node, after, &p->slots)
-    {
-        struct slot *s = container_of(node, struct slot, in_pool);
-        if (s->d.state != DAEMON_FAILED)
-            daemon_stop(&s->d, why, true);
-    }
+    p->stop_reason = why;
+    stop_each(p);
     pool_wake(p, NULL);
 }
 

@@ -124,6 +124,7 @@ struct pool {
     char *shell_path;         /* PATH that the user has in a terminal; NULL: not known */
     struct shell_path *shell; /* the question for it under way, which starts wait for, or NULL */
     bool is_stopping_all;
+    enum reason stop_reason; /* of is_stopping_all */
     void (*stopped)(void *arg);
     void *stopped_arg;
 };

@@ -5,14 +5,14 @@ _poolctl() {
     case $before in
     --config) compopt -o filenames; COMPREPLY=($(compgen -f -- "$word")); return ;;
     --state-dir|--run-dir) compopt -o filenames; COMPREPLY=($(compgen -d -- "$word")); return ;;
-    --listen|--server|-s|--timeout|-t|--pid|-p|--lines|-n) return ;;
+    --listen|--server|-s|--timeout|-t|--pid|-p|--lines|-n|--manager) return ;;
     esac
     for w in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $w in
-        ensure|list|status|why|logs|history|stop|restart|evict|pin|unpin|forget|trust|untrust|config|reload|shutdown|version|help) command=$w; break ;;
+        ensure|list|status|why|logs|history|stop|restart|evict|pin|unpin|forget|trust|untrust|config|reload|service|shutdown|version|help) command=$w; break ;;
         esac
     done
-    local options=" --config --state-dir --run-dir --listen --json --help --version" commands="ensure list status why logs history stop restart evict pin unpin forget trust untrust config reload shutdown version help"
+    local options=" --config --state-dir --run-dir --listen --json --help --version" commands="ensure list status why logs history stop restart evict pin unpin forget trust untrust config reload service shutdown version help"
     case $command in
     ensure) options+=" --server --direct --no-wait --timeout --warm --trust --force" ;;
     status) options+=" --server" ;;
@@ -26,6 +26,7 @@ _poolctl() {
     unpin) options+=" --server" ;;
     trust) options+=" --yes" ;;
     config) options+=" --check --example" ;;
+    service) options+=" --print --now --manager" ;;
     shutdown) options+=" --keep-daemons" ;;
     help) options+=" --markdown --bash --zsh" ;;
     esac
