@@ -189,10 +189,9 @@ struct session_walk {
     void *arg;
 };
 
-static void pass_session(void *arg, const struct front_session *s)
+static struct api_session session_of(const struct front_session *s)
 {
-    const struct session_walk *walk = arg;
-    struct api_session out = {
+    return (struct api_session){
         .project_key = s->project_key,
         .server = s->server,
         .client = s->client,
@@ -206,7 +205,33 @@ static void pass_session(void *arg, const struct front_session *s)
         .last_use_unix_ms = s->last_use_unix_ms,
         .has_stream = s->has_stream,
     };
+}
+
+static void pass_session(void *arg, const struct front_session *s)
+{
+    const struct session_walk *walk = arg;
+    struct api_session out = session_of(s);
     walk->each(walk->arg, &out);
+}
+
+static void on_session(void *arg, const struct front_session *s, enum session_change what)
+{
+    struct poold *p = arg;
+    struct api_session out = session_of(s);
+    api_session_changed(p->api, &out, session_change_word(what));
+}
+
+static bool front_metrics(void *arg, struct buf *out)
+{
+    struct poold *p = arg;
+    return front_metrics_print(p->front, out);
+}
+
+static void own_usage(void *arg, int64_t *rss_bytes, int64_t *cpu_ms)
+{
+    (void)arg;
+    proc_memory(getpid(), rss_bytes, NULL);
+    *cpu_ms = proc_cpu_ms(getpid());
 }
 
 static void sessions_each(void *arg, void (*each)(void *each_arg, const struct api_session *s),
@@ -246,6 +271,7 @@ static bool reload(void *arg, struct err *err)
     apply_log_settings(p, fresh);
     config_free(old);
     log_info("configuration read again", "file=%s", log_quote(p->dirs.config_file));
+    api_config_changed(p->api);
     return true;
 }
 
@@ -386,6 +412,8 @@ static bool build(struct poold *p, struct err *err)
         .shutdown = on_shutdown,
         .peer_of = peer_of,
         .cwd_of = cwd_of,
+        .usage = own_usage,
+        .metrics = front_metrics,
         .config_file = p->dirs.config_file,
         .state_dir = p->dirs.state_dir,
         .run_dir = p->dirs.run_dir,
@@ -393,6 +421,7 @@ static bool build(struct poold *p, struct err *err)
         .started_unix_ms = p->started_unix_ms,
     };
     p->api = api_create(p->loop, p->sockets.api, p->pool, p->registry, &host, err);
+    front_listen(p->front, &(struct front_listener){.arg = p, .on_session = on_session});
     return p->api != NULL;
 }
 

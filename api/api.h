@@ -5,6 +5,8 @@
 
 struct MHD_Daemon;
 struct mhd_loop;
+struct events;
+struct metrics;
 
 struct api {
     struct ev_loop *loop;
@@ -14,5 +16,8 @@ struct api {
     struct MHD_Daemon *mhd;
     struct mhd_loop *runner;
     struct list requests; /* struct request, every one that has not been completed */
+    struct events *events;
+    struct metrics *metrics;
+    bool is_shutting_down; /* poold stops its daemons and then ends: none is started any more */
     bool is_ending;       /* api_destroy runs: nothing is answered any more */
 };

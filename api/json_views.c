@@ -59,6 +59,14 @@ json_t *view_text(const char *text)
     return value;
 }
 
+json_t *view_warnings(const struct config *c)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < c->warnings.count; i++)
+        json_array_append_new(list, view_text(c->warnings.items[i]));
+    return list;
+}
+
 static void put(json_t *object, const char *name, json_t *value)
 {
     json_object_set_new(object, name, value);
@@ -71,7 +79,7 @@ const char *view_transport(enum transport t)
 
 /* --- daemons --- */
 
-static json_t *health_of(const struct daemon *d)
+json_t *view_health(const struct daemon *d)
 {
     return json_pack("{s:s, s:s, s:s, s:s, s:o}", "process", layer_word(d->process), "accepts",
                      layer_word(d->accepts), "mcp", layer_word(d->mcp), "useful",
@@ -155,7 +163,7 @@ json_t *view_daemon(const struct api *api, const struct daemon *d)
     put(view, "projectKey", json_string(d->project->key));
     put(view, "server", view_text(d->server));
     put(view, "state", json_string(daemon_state_word(d->state)));
-    put(view, "health", health_of(d));
+    put(view, "health", view_health(d));
     put(view, "daemonId", view_text(d->id));
     put(view, "generation", json_integer(d->generation));
     put(view, "pid", positive(d->pid));

@@ -1,10 +1,15 @@
 /* api/json_views.h - the JSON of daemons, projects, sessions and problems: the one place where
- * their members are written. Shapes: api/wire.h. All results are new. */
+ * their members are written. The same members are in the table of api/shapes.c; a test compares.
+ * All results are new. */
 #pragma once
 #include "api/api.h"
 
 #include <jansson.h>
 
+/* Health of a daemon. */
+json_t *view_health(const struct daemon *d);
+/* What is odd in a configuration: texts. */
+json_t *view_warnings(const struct config *c);
 /* DAEMON. */
 json_t *view_daemon(const struct api *api, const struct daemon *d);
 /* DAEMON with "clients" (its sessions) and "lastExits". */

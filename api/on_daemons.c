@@ -1,4 +1,5 @@
 /* api/on_daemons.c - daemons: list, one, pin. */
+#include "api/events.h"
 #include "api/handlers.h"
 #include "api/json_views.h"
 #include "api/places.h"
@@ -35,8 +36,12 @@ void on_daemon_pin(struct request *r)
     struct err err = {0};
     if (!d)
         return;
-    if (daemon_pin(d, request_bool(r, "pinned", true), &err))
-        request_answer(r, 200, view_daemon(r->api, d));
-    else
+    bool was_pinned = d->is_pinned;
+    if (!daemon_pin(d, request_bool(r, "pinned", true), &err)) {
         request_refuse(r, &err, NULL);
+        return;
+    }
+    if (d->is_pinned != was_pinned)
+        events_pin(r->api->events, d);
+    request_answer(r, 200, view_daemon(r->api, d));
 }

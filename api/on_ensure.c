@@ -144,7 +144,7 @@ void on_ensure(struct request *r)
     if (!project)
         return;
     struct daemon *d = pool_slot(pool, project, request_text(r, "server"), &err);
-    if (!d || (request_bool(r, "trust", false) && !pool_trust(pool, project, true, &err))) {
+    if (!d || (request_bool(r, "trust", false) && !place_trust(r->api, project, true, &err))) {
         request_refuse(r, &err, NULL);
         return;
     }

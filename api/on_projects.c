@@ -1,9 +1,8 @@
-/* api/on_projects.c - projects: list, forget, trust. */
+/* api/on_projects.c - projects: list, trust (forget: on_stop.c). */
 #include "api/handlers.h"
 #include "api/json_views.h"
 #include "api/places.h"
 #include "api/request.h"
-#include "base/str.h"
 
 struct list_walk {
     const struct api *api;
@@ -23,27 +22,13 @@ void on_projects(struct request *r)
     request_answer(r, 200, list);
 }
 
-void on_project_forget(struct request *r)
-{
-    struct project *project = place_project_in_path(r);
-    struct err err = {0};
-    if (!project)
-        return;
-    char *key = xstrdup(project->key);
-    if (pool_forget(r->api->pool, project, &err))
-        request_answer(r, 200, json_pack("{s:s}", "forgotten", key));
-    else
-        request_refuse(r, &err, NULL);
-    free(key);
-}
-
 void on_trust(struct request *r)
 {
     struct project *project = place_project(r, true);
     struct err err = {0};
     if (!project)
         return;
-    if (pool_trust(r->api->pool, project, request_bool(r, "trusted", false), &err))
+    if (place_trust(r->api, project, request_bool(r, "trusted", false), &err))
         request_answer(r, 200, view_project(r->api, project));
     else
         request_refuse(r, &err, NULL);

@@ -80,14 +80,6 @@ static json_t *settings_view(const struct settings *now)
     return view;
 }
 
-static json_t *warnings_view(const struct config *c)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < c->warnings.count; i++)
-        json_array_append_new(list, view_text(c->warnings.items[i]));
-    return list;
-}
-
 void on_settings(struct request *r)
 {
     const struct config *c = pool_config(r->api->pool);
@@ -99,7 +91,7 @@ void on_settings(struct request *r)
                              "fileExists", c->file_exists, "loadedAt", view_time(c->loaded_unix_ms),
                              "settings", settings_view(&c->settings), "mcpServers",
                              servers ? json_incref(servers) : json_object(), "warnings",
-                             warnings_view(c)));
+                             view_warnings(c)));
     json_decref(printed);
     free(text);
 }
@@ -114,7 +106,7 @@ void on_reload(struct request *r)
     }
     const struct config *c = pool_config(r->api->pool);
     request_answer(
-        r, 200, json_pack("{s:o, s:o}", "file", view_text(c->file), "warnings", warnings_view(c)));
+        r, 200, json_pack("{s:o, s:o}", "file", view_text(c->file), "warnings", view_warnings(c)));
 }
 
 /* --- health --- */

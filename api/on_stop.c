@@ -1,4 +1,5 @@
-/* api/on_stop.c - what waits for an end: stop, evict, stop all. */
+/* api/on_stop.c - what waits for an end: stop, evict, stop all, forget. */
+#include "api/events.h"
 #include "api/handlers.h"
 #include "api/json_views.h"
 #include "api/places.h"
@@ -7,6 +8,7 @@
 
 struct stop_wait {
     char *key, *server; /* of the one to be shown in the answer; NULL: all */
+    char *forgotten;    /* key of a project, if that is what waits */
     struct strv ids;    /* the lives that must end */
     size_t stopped;     /* how many were asked to */
 };
@@ -15,6 +17,7 @@ static void stop_wait_free(void *state)
 {
     struct stop_wait *w = state;
     strv_finish(&w->ids);
+    free(w->forgotten);
     free(w->key);
     free(w->server);
     free(w);
@@ -43,6 +46,10 @@ static void step(struct request *r, bool is_late)
     struct pool *pool = r->api->pool;
     if (!are_ended(pool, &w->ids))
         return;
+    if (w->forgotten) {
+        request_answer(r, 200, json_pack("{s:s}", "forgotten", w->forgotten));
+        return;
+    }
     if (!w->key) {
         request_answer(r, 200, json_pack("{s:I}", "stopped", (json_int_t)w->stopped));
         return;
@@ -137,4 +144,38 @@ void on_stop_all(struct request *r)
     pool_daemons_each(r->api->pool, stop_each,
                       &(struct all_walk){w, request_bool(r, "now", false)});
     wait_for_end(r, w);
+}
+
+/* --- forget --- */
+
+struct forget_walk {
+    const struct project *project;
+    struct stop_wait *w;
+};
+
+static void note_life(void *arg, struct daemon *d)
+{
+    struct forget_walk *walk = arg;
+    if (d->project == walk->project && !is_down(d) && d->id[0])
+        strv_add(&walk->w->ids, d->id);
+}
+
+void on_project_forget(struct request *r)
+{
+    struct project *project = place_project_in_path(r);
+    struct err err = {0};
+    if (!project)
+        return;
+    struct stop_wait *w = xcalloc(1, sizeof *w);
+    char *root = xstrdup(project->root);
+    w->forgotten = xstrdup(project->key);
+    pool_daemons_each(r->api->pool, note_life, &(struct forget_walk){project, w});
+    if (pool_forget(r->api->pool, project, &err)) {
+        events_forget(r->api->events, root, w->forgotten);
+        wait_for_end(r, w);
+    } else {
+        request_refuse(r, &err, NULL);
+        stop_wait_free(w);
+    }
+    free(root);
 }

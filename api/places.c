@@ -1,6 +1,7 @@
 /* api/places.c - see places.h. */
 #include "api/places.h"
 
+#include "api/events.h"
 #include "api/request.h"
 #include "base/str.h"
 
@@ -39,6 +40,16 @@ struct project *place_project(struct request *r, bool does_make)
 struct project *place_project_in_path(struct request *r)
 {
     return by_key(r, request_text(r, "key"));
+}
+
+bool place_trust(struct api *a, struct project *project, bool is_trusted, struct err *err)
+{
+    bool was_trusted = project->is_trusted;
+    if (!pool_trust(a->pool, project, is_trusted, err))
+        return false;
+    if (is_trusted != was_trusted)
+        events_trust(a->events, project);
+    return true;
 }
 
 struct find_walk {

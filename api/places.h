@@ -3,6 +3,7 @@
 #pragma once
 #include "pool/pool.h"
 
+struct api;
 struct request;
 
 /* The project named by "project" or "path" (exactly one). does_make: a path without project above
@@ -13,5 +14,7 @@ struct project *place_project_in_path(struct request *r);
 /* The slot of {key}/{server} in the path that exists already, or, with does_make, the one of a
  * configured server. */
 struct daemon *place_daemon_in_path(struct request *r, bool does_make);
+/* pool_trust, and tell it if it is a change. */
+bool place_trust(struct api *a, struct project *project, bool is_trusted, struct err *err) MUST_CHECK;
 /* The existing slot, or NULL (nothing is refused). */
 struct daemon *place_daemon_find(struct pool *pool, const char *key, const char *server);

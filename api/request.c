@@ -136,16 +136,26 @@ static void line_last(struct request *r, const char *name, json_t *value)
     settle(r);
 }
 
-static void answer_text(struct request *r, int status, const char *content_type, json_t *value)
+static void answer_text(struct request *r, int status, const char *content_type, char *text)
 {
-    char *text = json_dumps(value, JSON_COMPACT);
-    json_decref(value);
     assert(!r->is_answered && text);
-    r->text = xasprintf("%s\n", text);
-    free(text);
+    r->text = text;
     r->status = status;
     r->content_type = content_type;
     settle(r);
+}
+
+static void answer_json(struct request *r, int status, const char *content_type, json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    json_decref(value);
+    answer_text(r, status, content_type, xasprintf("%s\n", text));
+    free(text);
+}
+
+void request_answer_text(struct request *r, const char *content_type, char *text)
+{
+    answer_text(r, MHD_HTTP_OK, content_type, text);
 }
 
 void request_answer(struct request *r, int status, json_t *value)
@@ -153,7 +163,7 @@ void request_answer(struct request *r, int status, json_t *value)
     if (request_is_ndjson(r))
         line_last(r, "daemon", value);
     else
-        answer_text(r, status, API_JSON, value);
+        answer_json(r, status, API_JSON, value);
 }
 
 void request_refuse_as(struct request *r, int status, const struct err *err, json_t *more)
@@ -162,7 +172,7 @@ void request_refuse_as(struct request *r, int status, const struct err *err, jso
     if (request_is_ndjson(r))
         line_last(r, "problem", problem);
     else
-        answer_text(r, status, API_PROBLEM_JSON, problem);
+        answer_json(r, status, API_PROBLEM_JSON, problem);
 }
 
 void request_refuse(struct request *r, const struct err *err, json_t *more)
@@ -209,6 +219,13 @@ void request_tick(struct request *r, int64_t ms, request_step_fn *step)
     r->step = step;
     r->is_ticking = true;
     timer_start(r, ms, true);
+}
+
+void request_unwait(struct request *r)
+{
+    r->step = NULL;
+    r->is_ticking = false;
+    ev_timer_stop(r->api->loop, &r->timer);
 }
 
 void request_keep(struct request *r, void *state, void (*state_free)(void *state))

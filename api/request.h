@@ -54,6 +54,7 @@ struct request {
     request_step_fn *step;
     bool is_ticking; /* step is for the timer, not for news of the pool */
     ev_timer timer;
+    int64_t started_ms; /* the handler was to run */
     ev_io hangup;
     void *state; /* the handler's own */
     void (*state_free)(void *state);
@@ -75,6 +76,8 @@ void request_answer(struct request *r, int status, json_t *value);
 void request_refuse(struct request *r, const struct err *err, json_t *more);
 /* The same with another status than the row's. */
 void request_refuse_as(struct request *r, int status, const struct err *err, json_t *more);
+/* 200 with text of this type (static); takes text. */
+void request_answer_text(struct request *r, const char *content_type, char *text);
 /* Text that pull gives, until it ends. */
 void request_stream(struct request *r, const char *content_type, request_pull_fn *pull);
 /* A stream of JSON lines from now on; add lines, then answer or refuse. */
@@ -91,6 +94,8 @@ void request_wake(struct request *r);
 void request_wait(struct request *r, int64_t wait_ms, request_step_fn *step);
 /* Call step every ms milliseconds, and not on news of the pool. */
 void request_tick(struct request *r, int64_t ms, request_step_fn *step);
+/* End that. */
+void request_unwait(struct request *r);
 /* Keep state with the request; freed with it. */
 void request_keep(struct request *r, void *state, void (*state_free)(void *state));
 

@@ -1,5 +1,5 @@
 /* api/routes.h - the one table of routes: method, path, handler, parameters, summary. It decides
- * 404 and 405, checks every parameter's name and type, and prints docs/api.md. */
+ * 404 and 405, checks every parameter's name and type, and prints docs/api.md and openapi.json. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
@@ -7,6 +7,12 @@
 #include <jansson.h>
 
 struct request;
+
+enum route_flag {
+    ROUTE_SYNC = 1,   /* waits (bounded) until poold has found what ran before it */
+    ROUTE_STARTS = 2, /* would start daemons: refused once poold is ending */
+    ROUTE_LINES = 4,  /* lines of progress with `Accept: application/x-ndjson` */
+};
 
 enum param_place { IN_PATH, IN_QUERY, IN_BODY };
 enum param_type { PARAM_TEXT, PARAM_BOOL, PARAM_INT };
@@ -30,6 +36,8 @@ struct route {
     const char
         *errors; /* names of ERR_LIST it may answer with beyond bad-request, with blanks between */
     const struct param *params; /* ends with a NULL name */
+    const char *shape;          /* type of the answer (api/shapes.h), or a media type */
+    unsigned flags;             /* ROUTE_... */
 };
 
 /* All routes in the order of the manual. Borrowed, static. */
@@ -47,3 +55,5 @@ bool route_params(const struct route *route, const json_t *query, const json_t *
                   struct err *err) MUST_CHECK;
 /* docs/api.md. */
 bool routes_print(struct buf *out) MUST_CHECK;
+/* The OpenAPI 3.1 document; url: of the server it is for ("http://127.0.0.1:7337"). New. */
+json_t *routes_openapi(const char *url);

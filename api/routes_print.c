@@ -1,5 +1,6 @@
 /* api/routes_print.c - docs/api.md from the table. See routes.h. */
 #include "api/routes.h"
+#include "api/shapes.h"
 #include "api/wire.h"
 
 #include <inttypes.h>
@@ -23,27 +24,34 @@ static const char *const intro =
     "  Unknown members and parameters are refused, so that a slip does not pass unnoticed.\n"
     "- A client that hangs up while it waits ends its wait, and nothing else: a start goes on.\n"
     "- Browsers' requests are checked by the front (docs/decisions), before they come here.\n\n"
-    "## Shapes\n\n"
-    "**DAEMON**: `project projectKey server state health{process accepts mcp useful cause} "
-    "daemonId\n"
-    "generation pid keeperPid port url directUrl sessions inFlight memoryBytes cpuMs idleMs "
-    "evictInMs\n"
-    "evictWhy startedAt readyAt reason detail tail retryInMs pinned trusted transport step\n"
-    "steps{queuedMs spawnedMs portOpenMs handshakeMs warmMs} starts usualStartMs logFile`. `state` "
-    "is\n"
-    "one of down, starting, ready, busy, draining, stopping, failed; each layer of `health` is\n"
-    "unknown, ok or failed. `url` is the front's, `directUrl` the daemon's own. `clients`: "
-    "`client\n"
-    "transport pid cwd program route inFlight oldestCallMs lastUseAt hasStream`. `lastExits`: rows "
-    "of\n"
-    "the history.\n\n"
-    "**PROJECT**: `project projectKey trusted firstUsedAt lastUsedAt daemons[DAEMON]`.\n\n"
     "**Lines of progress** (ensure and restart with `Accept: application/x-ndjson`):\n"
     "`{\"step\":\"spawned\",\"ms\":120}`, steps in the order queued, spawned, port-open, "
     "handshake, warm\n"
-    "with ms since the start was asked for; the last line is `{\"daemon\":DAEMON}` or\n"
-    "`{\"problem\":PROBLEM}`. The HTTP status is 200 then, whatever the last line says.\n\n"
-    "## Routes\n";
+    "with ms since the start was asked for; the last line is `{\"daemon\":Daemon}` or\n"
+    "`{\"problem\":Problem}`. The HTTP status is 200 then, whatever the last line says.\n\n"
+    "**Until poold has found what ran before it** (a fraction of a second after its start, 5 s at\n"
+    "most) answers that show daemons wait. While it is shutting down with its daemons, what would\n"
+    "start one is `not-running` with the detail \"poold is shutting down\".\n\n"
+    "**Events** (`GET " API_PREFIX "/events`, server-sent events): each has an `id`, an `event` name "
+    "and one\nline of JSON as `data`:\n\n"
+    "| event | data | is told |\n|---|---|---|\n"
+    "| `state` | EventState | each change of a daemon's state with its reason; an eviction is one "
+    "to draining or "
+    "stopping. Not ready <-> busy, which is once a call |\n"
+    "| `step` | EventStep | each step of a start |\n"
+    "| `health` | EventHealth | a layer of health is another |\n"
+    "| `pin` | EventPin | pinned, or no longer |\n"
+    "| `session` | EventSession | a client's session has come or gone |\n"
+    "| `trust` | EventTrust | a project is trusted, or no longer |\n"
+    "| `forget` | EventForget | a project is not known any more |\n"
+    "| `config` | EventConfig | the configuration was read again |\n"
+    "| `reset` | EventReset | events were missed: list again, then go on with what follows |\n\n"
+    "A reader that comes back with `Last-Event-ID` gets what it missed, as far as the last 1,000 "
+    "events\n(256 KiB) hold it; else, after a restart of poold too, a `reset`. Ids grow, also over "
+    "restarts. One\nthat reads too slowly gets a `reset` as well; nothing is kept for it. A comment "
+    "comes every 15 s.\n\n"
+    "For programs: `GET " API_PREFIX "/openapi.json` is all of this as OpenAPI 3.1, `GET /metrics` "
+    "numbers for\nPrometheus.\n";
 
 static const char *const place_words[] = {"path", "query", "body"};
 
@@ -74,7 +82,7 @@ bool routes_print(struct buf *out)
 {
     size_t count;
     const struct route *rows = route_rows(&count);
-    if (!buf_add_str(out, intro))
+    if (!buf_add_str(out, intro) || !buf_add_str(out, "\n## Routes\n"))
         return false;
     for (size_t i = 0; i < count; i++) {
         const struct route *r = &rows[i];
@@ -84,5 +92,5 @@ bool routes_print(struct buf *out)
             !print_params(r, out))
             return false;
     }
-    return true;
+    return shapes_print(out);
 }

@@ -2,12 +2,15 @@
  * handler (api/on_*.c), then its answer or a wait with the connection suspended. */
 #include "api/server.h"
 
+#include "api/events.h"
 #include "api/json_views.h"
+#include "api/metrics.h"
 #include "api/mhd_loop.h"
 #include "api/request.h"
 #include "api/routes.h"
 #include "api/wire.h"
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -117,6 +120,45 @@ static bool peer_read(struct request *r, struct err *err)
     return true;
 }
 
+/* How long an answer about daemons waits for poold to have found those that ran before it, and how
+ * often that is looked at: there is no news of it, and it lasts a moment once a life. */
+#define SYNC_MOST_MS 5000
+#define SYNC_LOOK_MS 10
+
+static void handle(struct request *r)
+{
+    struct err err = {0};
+    if ((r->route->flags & ROUTE_STARTS) && r->api->is_shutting_down) {
+        err_set(&err, ERR_NOT_RUNNING, 0, "poold is shutting down");
+        request_refuse(r, &err, NULL);
+        return;
+    }
+    r->route->handle(r);
+}
+
+static void look_for_sync(struct request *r, bool is_late)
+{
+    (void)is_late;
+    if (r->is_gone)
+        return;
+    if (!pool_is_synced(r->api->pool) && clock_ms() - r->started_ms < SYNC_MOST_MS)
+        return;
+    request_unwait(r);
+    handle(r);
+    if (r->pull)
+        request_wake(r);
+}
+
+/* The handler, at once or as soon as poold knows what runs. */
+static void handle_synced(struct request *r)
+{
+    r->started_ms = clock_ms();
+    if ((r->route->flags & ROUTE_SYNC) && !pool_is_synced(r->api->pool))
+        request_tick(r, SYNC_LOOK_MS, look_for_sync);
+    else
+        handle(r);
+}
+
 static void refuse_type(struct request *r)
 {
     struct err err = {0};
@@ -143,7 +185,7 @@ static void start(struct request *r)
     else if (!params_read(r, vars, &err))
         request_refuse(r, &err, NULL);
     else
-        r->route->handle(r);
+        handle_synced(r);
     json_decref(vars);
     if (r->route && is_change(r))
         log_info("request", "route=%s pid=%d path=%s", r->route->name, r->peer_pid,
@@ -221,6 +263,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **me
     struct request *r = *memory;
     bool is_end = r && r->is_shutdown && !a->is_ending;
     bool does_keep = r && r->does_keep_daemons;
+    a->is_shutting_down = a->is_shutting_down || (is_end && !does_keep);
     request_free(r);
     *memory = NULL;
     if (is_end)
@@ -232,14 +275,33 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **me
 /* A step answers by setting fields and resuming; nothing is freed before MHD's next turn. */
 static void on_change(void *arg, struct daemon *d)
 {
-    (void)d;
     struct api *a = arg;
+    events_change(a->events, d);
     list_each(node, after, &a->requests)
     {
         struct request *r = container_of(node, struct request, link);
         if (r->step && !r->is_gone && !r->is_ticking)
             r->step(r, false);
     }
+}
+
+static void on_state(void *arg, const struct daemon *d, enum daemon_state was, int64_t was_ms)
+{
+    struct api *a = arg;
+    metrics_state(a->metrics, d, was, was_ms);
+    events_state(a->events, d, was, was_ms);
+}
+
+void api_session_changed(struct api *a, const struct api_session *s, const char *change)
+{
+    if (a && !a->is_ending)
+        events_session(a->events, s, change);
+}
+
+void api_config_changed(struct api *a)
+{
+    if (a && !a->is_ending)
+        events_config(a->events, pool_config(a->pool));
 }
 
 /* --- life --- */
@@ -273,7 +335,10 @@ struct api *api_create(struct ev_loop *loop, int listen_fd, struct pool *pool,
         return NULL;
     }
     a->runner = mhd_loop_new(loop, a->mhd);
-    pool_listen(pool, &(struct pool_listener){.arg = a, .on_change = on_change});
+    a->events = events_new(a);
+    a->metrics = metrics_new(a);
+    pool_listen(pool, &(struct pool_listener){.arg = a, .on_change = on_change,
+                                               .on_state = on_state});
     return a;
 }
 
@@ -297,5 +362,7 @@ void api_destroy(struct api *a)
     if (listen_fd != MHD_INVALID_SOCKET)
         close(listen_fd);
     assert(list_is_empty(&a->requests));
+    events_free(a->events);
+    metrics_free(a->metrics);
     free(a);
 }

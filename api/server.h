@@ -5,6 +5,7 @@
  * Owns: its MHD daemon and suspended requests.   Logs: one line per change that was asked for.
  * Threads: loop only. */
 #pragma once
+#include "base/buf.h"
 #include "base/err.h"
 #include "pool/pool.h"
 
@@ -41,6 +42,10 @@ struct api_host {
     bool (*peer_of)(void *arg, int fd, int *pid, unsigned *uid);
     /* Current directory of a process of ours, canonical: new string; or false and *why (new). */
     bool (*cwd_of)(void *arg, int pid, char **cwd, char **why);
+    /* Memory and CPU time of this process. May be NULL. */
+    void (*usage)(void *arg, int64_t *rss_bytes, int64_t *cpu_ms);
+    /* The others' numbers in Prometheus' text format; false: out is full. May be NULL. */
+    bool (*metrics)(void *arg, struct buf *out);
     const char *config_file, *state_dir, *run_dir, *listen;
     int64_t started_unix_ms;
 };
@@ -53,3 +58,7 @@ struct api *api_create(struct ev_loop *loop, int listen_fd, struct pool *pool,
 /* Ends what waits. The pool must not run the loop again afterwards: it knows us as a listener. NULL
  * is fine. */
 void api_destroy(struct api *a);
+/* News for the readers of /events that the pool does not tell: a session has come or gone (change:
+ * opened taken-back put-aside closed), the configuration was read again. a may be NULL. */
+void api_session_changed(struct api *a, const struct api_session *s, const char *change);
+void api_config_changed(struct api *a);

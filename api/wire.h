@@ -4,7 +4,8 @@
  * problem+json (RFC 9457): {"type":"urn:poold:error:no-project","title":MEANING,"status":404,
  * "detail":TEXT,"code":"no-project"} where code is the name in ERR_LIST. POST, PUT and DELETE need
  * `Content-Type: application/json`; the body may be empty. Members that are not named here are
- * refused. docs/api.md says the same in full, printed from the table in api/routes.c.
+ * refused. docs/api.md says the same in full, printed from the tables in api/routes.c and
+ * api/shapes.c.
  *
  * {key} is a project key, {server} a server's name. PATH is an absolute path in the client's view.
  * WHERE is "path":PATH or "project":KEY, one of them.
@@ -46,6 +47,9 @@
  *   GET    /version           -> {"version","api":"v1","pid","startedAt","configFile","stateDir",
  *                             "runDir","listen"}
  *   POST   /shutdown          {"keepDaemons"?:bool} -> 202; then poold ends cleanly
+ *   GET    /events?project=KEY         -> server-sent events, with Last-Event-ID
+ *   GET    /openapi.json      -> all of this as OpenAPI 3.1
+ *   GET    /metrics           (at the root, not under /api/v1) Prometheus' text format
  *
  * PROJECT: project projectKey trusted firstUsedAt lastUsedAt daemons[DAEMON]
  * DAEMON: project projectKey server state health{process accepts mcp useful cause} daemonId
