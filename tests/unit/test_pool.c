@@ -533,6 +533,22 @@ static void a_lost_keeper_means_ended_and_started_anew(void **state)
     assert_int_equal(history("start", "revived"), 1);
 }
 
+static void a_dying_daemon_is_given_nothing_and_followed_by_the_next_when_it_is_gone(void **state)
+{
+    (void)state;
+    begin("");
+    struct daemon *d = ready("a", NULL);
+    fake_say(life(d), RUN_ENDING);
+    assert_int_equal(d->state, DAEMON_STOPPING);
+    assert_false(daemon_is_up(d));
+    daemon_want(d, REASON_CALL, false);
+    assert_int_equal(fake.count, 1);
+    fake_exit(life(d), -1, 9, "");
+    UNTIL(d->state == DAEMON_READY);
+    assert_int_equal(d->generation, 2);
+    assert_int_equal(history("end", "crashed"), 1);
+}
+
 /* --- going --- */
 
 static void an_idle_daemon_goes_after_its_time_and_not_before(void **state)
@@ -1048,6 +1064,7 @@ int main(void)
         CASE(a_crash_of_a_ready_daemon_is_history_and_the_next_want_starts),
         CASE(a_crash_loop_runs_into_the_back_off),
         CASE(a_lost_keeper_means_ended_and_started_anew),
+        CASE(a_dying_daemon_is_given_nothing_and_followed_by_the_next_when_it_is_gone),
         CASE(an_idle_daemon_goes_after_its_time_and_not_before),
         CASE(a_pinned_or_kept_daemon_does_not_go_by_idleness),
         CASE(a_pin_before_the_first_start_outlives_poold),
