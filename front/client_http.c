@@ -44,8 +44,8 @@ static void sse_bytes(struct flight *f, const char *bytes, size_t n)
 static void json_begin(struct flight *f, int64_t length)
 {
     struct conn *c = f->conn;
-    if (f->form == FORM_SSE) { /* a keep-alive has gone out: the answer becomes an event */
-        sse_bytes(f, "event: message\r\ndata: ", 22);
+    if (f->form == FORM_SSE) { /* a keep-alive has gone out: the answer becomes an event, held until */
+        buf_release(&f->held); /* it is whole, so that other events may come in between */
         return;
     }
     f->form = FORM_JSON;
@@ -68,18 +68,9 @@ static void json_begin(struct flight *f, int64_t length)
 
 static void json_data(struct flight *f, const char *bytes, size_t n)
 {
-    if (f->form == FORM_SSE) { /* line breaks between JSON tokens would end the data line */
-        for (size_t at = 0; f->conn && at < n;) {
-            size_t len = 0;
-            while (at + len < n && bytes[at + len] != '\n' && bytes[at + len] != '\r')
-                len++;
-            sse_bytes(f, bytes + at, len);
-            at += len;
-            if (at < n) {
-                sse_bytes(f, " ", 1);
-                at++;
-            }
-        }
+    if (f->form == FORM_SSE) {
+        if (!buf_add(&f->held, bytes, n))
+            flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB", CAP_MESSAGE / 1024 / 1024);
         return;
     }
     if (f->is_chunking)
@@ -90,10 +81,12 @@ static void json_data(struct flight *f, const char *bytes, size_t n)
         conn_add(f->conn, "\r\n", 2);
 }
 
+static void message(struct flight *f, struct span json, bool is_answer);
+
 static void json_end(struct flight *f)
 {
     if (f->form == FORM_SSE)
-        sse_bytes(f, "\r\n\r\n", 4);
+        message(f, (struct span){f->held.data, f->held.len}, true);
     else if (f->is_chunking)
         conn_add(f->conn, "0\r\n\r\n", 5);
 }

@@ -118,16 +118,32 @@ void conn_printf(struct conn *c, const char *fmt, ...)
     conn_add(c, text, (size_t)n);
 }
 
+bool conn_is_full(const struct conn *c)
+{
+    return c->out.len > CAP_OUT;
+}
+
+/* Whoever's write it was that made room: all who paused because of it may go on. */
+static void tell_drained(struct conn *c)
+{
+    bool is_full = conn_is_full(c);
+    if (c->was_full && !is_full && c->user)
+        c->user->on_drained(c->user_self);
+    c->was_full = is_full;
+}
+
 void conn_flush(struct conn *c)
 {
     if (c->is_doomed)
         return;
+    c->was_full |= conn_is_full(c);
     while (c->out.len) {
         ssize_t n = send(c->io.fd, c->out.data, c->out.len, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN) {
             watch(c, c->io.events | EV_WRITE);
+            tell_drained(c);
             return;
         }
         if (n < 0) {
@@ -138,6 +154,7 @@ void conn_flush(struct conn *c)
     }
     buf_release(&c->out);
     watch(c, c->io.events & ~EV_WRITE);
+    tell_drained(c);
     if (c->state == CONN_CLOSING) {
         /* Closing with unread bytes would reset the connection and lose the answer: read on, and
          * away, until the client has closed or the time is up. */
@@ -146,11 +163,6 @@ void conn_flush(struct conn *c)
         c->deadline_ms = clock_ms() + LINGER_MS;
         front_time_something(c->front);
     }
-}
-
-bool conn_is_full(const struct conn *c)
-{
-    return c->out.len > CAP_OUT;
 }
 
 static void consume(struct conn *c, const char *bytes, size_t n);
@@ -278,6 +290,8 @@ static size_t take_request(struct conn *c, const char *bytes, size_t n)
         refuse(c, 413, ERR_TOO_BIG, "the body is larger than 4 MiB");
         return 0;
     }
+    c->is_http10 = head->is_http10;
+    c->is_head = head->method == HTTP_HEAD_M;
     struct buf body = BUF_INIT(CAP_BODY);
     size_t used = head_len;
     if (head->is_chunked) {
@@ -298,7 +312,11 @@ static size_t take_request(struct conn *c, const char *bytes, size_t n)
         request.body = (struct span){bytes + head_len, length};
         used = n - head_len < length ? 0 : head_len + length;
     }
-    if (!used) { /* the body is still coming */
+    if (!used) { /* the body is still coming; from somebody who may not ask none is waited for */
+        if (dispatch_refuses(c, head)) {
+            buf_release(&c->in);
+            return 0;
+        }
         if (!c->continue_sent && span_is_nocase(http_header(head, "Expect"), "100-continue")) {
             c->continue_sent = true;
             conn_printf(c, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -307,8 +325,6 @@ static size_t take_request(struct conn *c, const char *bytes, size_t n)
         return 0;
     }
     c->continue_sent = false;
-    c->is_http10 = head->is_http10;
-    c->is_head = head->method == HTTP_HEAD_M;
     c->will_close = !head->keep_alive;
     c->deadline_ms = 0;
     dispatch(c, &request);
@@ -374,10 +390,7 @@ static void on_io(struct ev_loop *loop, ev_io *w, int events)
     (void)loop;
     struct conn *c = container_of(w, struct conn, io);
     if (events & EV_WRITE) {
-        bool was_full = conn_is_full(c);
         conn_flush(c);
-        if (!c->is_doomed && was_full && !conn_is_full(c) && c->user)
-            c->user->on_drained(c->user_self);
     }
     if (!c->is_doomed && (events & EV_CUSTOM) && c->state == CONN_READING && c->in.len)
         consume(c, c->in.data, c->in.len);

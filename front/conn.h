@@ -29,7 +29,7 @@ struct conn {
     struct list node, search_node;
     ev_io io;
     enum conn_state state;
-    bool is_http10, is_head, will_close, is_doomed, continue_sent;
+    bool is_http10, is_head, was_full, will_close, is_doomed, continue_sent;
     struct buf in, out;
     struct peer_id peer;
     struct peer_search *search;
@@ -77,3 +77,5 @@ void conn_reap(struct front *f);
 
 /* front/dispatch.c: answer the request now, or conn_take it. May call conn_find_owner instead. */
 void dispatch(struct conn *c, const struct request *request);
+/* May it ask at all? If not, it is answered and the connection closes. */
+bool dispatch_refuses(struct conn *c, const struct http_head *head);

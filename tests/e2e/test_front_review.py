@@ -238,3 +238,16 @@ def test_a_call_ends_when_its_sse_daemon_is_stopped(pool, odd):
     pool.ctl("stop", a, "--now")
     thread.join(5)
     assert caller, "the call was not answered"
+
+
+def test_a_json_answer_that_stalls_after_a_keep_alive_is_whole(pool, odd):
+    client = open_client(pool, odd("--delay", "11"))
+    assert client.call("late") == "late"
+    assert client.seen["content-type"] == "text/event-stream"
+
+
+def test_who_may_not_ask_is_told_before_the_body_has_come(pool):
+    pool.start()
+    with socket.create_connection(("127.0.0.1", pool.port), timeout=5) as s:
+        s.sendall(b"POST /mcp HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 4000000\r\n\r\nxxx")
+        assert read_until(s, b"\r\n\r\n").startswith(b"HTTP/1.1 421")
