@@ -32,9 +32,11 @@ def wait_until(condition, what="condition", seconds=20.0):
 
 
 def alive(pid):
-    """Is there such a process, and no zombie?"""
+    """Is there such a process, and no zombie? Its files are open until its last thread has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+        if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX":
+            return True
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 
