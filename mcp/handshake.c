@@ -2,6 +2,7 @@
 #include "mcp/handshake.h"
 
 #include "base/str.h"
+#include "mcp/jsonrpc.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -34,12 +35,19 @@ bool handshake_request(struct buf *out, struct span params, const char *protocol
                       protocol && protocol[0] ? protocol : NEWEST_LEGACY);
 }
 
+/* It goes into heads and session ids: a daemon cannot write more there than a revision's name. */
+static bool is_revision(const char *text, size_t room)
+{
+    size_t n = strlen(text);
+    return n > 0 && n < room && strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz.-") == n;
+}
+
 bool handshake_check(struct span message, char *protocol, size_t room, struct err *err)
 {
     json_t *root = json_loadb(message.p ? message.p : "", message.n, 0, NULL);
     const char *version =
         json_string_value(json_object_get(json_object_get(root, "result"), "protocolVersion"));
-    bool ok = version && strlen(version) < room;
+    bool ok = version && is_revision(version, room);
     if (ok) {
         snprintf(protocol, room, "%s", version);
     } else {
@@ -58,7 +66,11 @@ bool handshake_answer(struct buf *out, struct span message, struct span id, cons
     json_t *result = json_object_get(root, "result");
     const char *old = json_string_value(json_object_get(result, "instructions"));
     char *instructions = xasprintf("%s%s%s", old ? old : "", old && old[0] ? "\n\n" : "", note);
-    bool ok = result && json_object_set_new(result, "instructions", json_string(instructions)) == 0;
+    struct buf quoted = BUF_INIT(8 * 1024 * 1024); /* a path in the note need not be UTF-8 */
+    bool ok = result && json_write_string(&quoted, instructions, strlen(instructions)) &&
+              json_object_set_new(result, "instructions",
+                                  json_loadb(quoted.data, quoted.len, JSON_DECODE_ANY, NULL)) == 0;
+    buf_release(&quoted);
     char *text = ok ? json_dumps(result, JSON_COMPACT) : NULL;
     ok = text && buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && buf_add(out, id.p, id.n) &&
          buf_add_str(out, ",\"result\":") && buf_add_str(out, text) && buf_add_str(out, "}");
