@@ -90,9 +90,10 @@ void client_sse_open(struct conn *c, const struct request *request, const struct
     const char *headers = flight_headers(s, false);
     conn_add(c, headers, strlen(headers));
     conn_add(c, "\r\n", 2);
+    /* The port outlives poold, so a client that lost its stream may come back soon. */
     char endpoint[512];
     int n = snprintf(endpoint, sizeof endpoint,
-                     "event: endpoint\r\ndata: /messages?session_id=%s\r\n\r\n", s->id);
+                     "retry: 500\r\nevent: endpoint\r\ndata: /messages?session_id=%s\r\n\r\n", s->id);
     session_stream_events(s, endpoint, (size_t)n);
 }
 
