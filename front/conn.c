@@ -216,7 +216,7 @@ void conn_answer(struct conn *c, int status, const char *headers, const char *ty
 
 void conn_answer_error(struct conn *c, int status, struct span id, int code, const char *text)
 {
-    struct buf body = BUF_INIT(CAP_OUT);
+    struct buf body = BUF_INIT(CAP_OUT + id.n);
     if (rpc_write_error(&body, id, code, text, (struct span){0}))
         conn_answer(c, status, "", "application/json", (struct span){body.data, body.len});
     else
@@ -325,7 +325,7 @@ static size_t take_request(struct conn *c, const char *bytes, size_t n)
         return 0;
     }
     c->continue_sent = false;
-    c->will_close = !head->keep_alive;
+    c->will_close = !head->keep_alive || head->is_http10; /* 1.0 would want it said, with each answer */
     c->deadline_ms = 0;
     dispatch(c, &request);
     buf_release(&body);
@@ -357,6 +357,10 @@ static void consume(struct conn *c, const char *bytes, size_t n)
         if (!c->deadline_ms)
             c->deadline_ms = clock_ms() + REQUEST_TIME_MS;
         front_time_something(c->front);
+    }
+    if (c->in.len >= c->in.cap - READ_SIZE && c->state == CONN_READING) {
+        refuse(c, 413, ERR_TOO_BIG, "the request is larger than a body may be, with its chunks");
+        return;
     }
     if (c->in.len >= c->in.cap - READ_SIZE) /* pipelined far ahead: read on after the answer */
         watch(c, c->io.events & ~EV_READ);

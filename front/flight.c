@@ -142,7 +142,7 @@ void flight_answer(struct flight *f, struct span json)
 
 static void give_error(struct flight *f, enum err_code code, const char *text)
 {
-    struct buf body = BUF_INIT(CAP_OUT), data = BUF_INIT(4096);
+    struct buf body = BUF_INIT(CAP_OUT + f->id.n), data = BUF_INIT(CAP_HEAD);
     if (buf_printf(&data, "{\"poold\":{\"code\":\"%s\",\"project\":", err_row(code)->name) &&
         json_write_string(&data, f->session->daemon->project->root,
                           strlen(f->session->daemon->project->root)) &&
@@ -201,8 +201,16 @@ static bool holds_answer(const char *bytes, size_t n)
     while (at < n && (len = sse_first(&split, bytes + at, n - at)) > 0) {
         struct sse_event event;
         sse_event_parse(bytes + at, len, &event);
-        if (event.data_lines && rpc_is_response(event.data.p, event.data.n) == 1)
+        if (event.data_lines == 1 && rpc_is_response(event.data.p, event.data.n) == 1)
             return true;
+        if (event.data_lines > 1) {
+            struct buf joined = BUF_INIT(CAP_MESSAGE);
+            bool is_answer = sse_event_data(bytes + at, len, &joined) &&
+                             rpc_is_response(joined.data, joined.len) == 1;
+            buf_release(&joined);
+            if (is_answer)
+                return true;
+        }
         at += len;
     }
     return false;

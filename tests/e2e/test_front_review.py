@@ -251,3 +251,27 @@ def test_who_may_not_ask_is_told_before_the_body_has_come(pool):
     with socket.create_connection(("127.0.0.1", pool.port), timeout=5) as s:
         s.sendall(b"POST /mcp HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 4000000\r\n\r\nxxx")
         assert read_until(s, b"\r\n\r\n").startswith(b"HTTP/1.1 421")
+
+
+def test_an_answer_in_several_data_lines_is_one(pool, odd):
+    client = open_client(pool, odd(), timeout=10)
+    status, _, body = client.post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "lines"}})
+    assert status == 200 and '"result"' in body and "ended before" not in body
+
+
+def test_a_very_long_id_is_answered_too(pool, odd):
+    client = open_client(pool, odd(), timeout=10)
+    long = "x" * 400_000
+    assert client.request("ping", id=long) == {}
+    with pytest.raises(RpcError, match="empty"):
+        client.request("tools/call", {"name": "junk"}, id=long)
+
+
+def test_http_1_0_is_answered_and_closed(pool):
+    pool.start()
+    body = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+    with socket.create_connection(("127.0.0.1", pool.port), timeout=5) as s:
+        s.sendall(b"POST /mcp HTTP/1.0\r\nConnection: keep-alive\r\nContent-Type: application/json\r\n"
+                  b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        assert b'"result":{}' in read_until(s, b"}}")
+        assert s.recv(10) == b""
