@@ -155,7 +155,7 @@ static bool print_url(struct cli *cli, const json_t *daemon, struct err *err)
     if (!*url && cli_has(cli, "direct"))
         return err_set(err, ERR_METHOD, 0, "%s has no URL of its own (%s); use the front's",
                        field_text(daemon, "server"),
-                       daemon_is_up(daemon) ? "it speaks stdio" : "it is not up yet");
+                       daemon_row_is_up(daemon) ? "it speaks stdio" : "it is not up yet");
     puts(url);
     return true;
 }

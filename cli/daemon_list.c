@@ -18,7 +18,7 @@ static void add_row(struct table *t, const json_t *d, int64_t now)
     enum colour colour = daemon_colour(d);
     int64_t sessions = field_number(d, "sessions", 0);
     int64_t memory = field_number(d, "memoryBytes", -1);
-    bool is_up = daemon_is_up(d);
+    bool is_up = daemon_row_is_up(d);
     table_add(t, say_path(field_text(d, "project")), PLAIN);
     table_add(t, xstrdup(field_text(d, "server")), PLAIN);
     table_add(t, daemon_state_text(d, now), colour);

@@ -13,7 +13,7 @@ static bool state_is(const json_t *d, const char *state)
     return strcmp(field_text(d, "state"), state) == 0;
 }
 
-bool daemon_is_up(const json_t *d)
+bool daemon_row_is_up(const json_t *d)
 {
     return state_is(d, "ready") || state_is(d, "busy");
 }
@@ -30,7 +30,7 @@ static const char *failed_layer(const json_t *d)
 
 bool daemon_is_degraded(const json_t *d)
 {
-    return daemon_is_up(d) && failed_layer(d);
+    return daemon_row_is_up(d) && failed_layer(d);
 }
 
 bool daemon_is_bad(const json_t *d)
@@ -77,14 +77,14 @@ enum colour daemon_colour(const json_t *d)
         return RED;
     if (daemon_is_degraded(d) || state_is(d, "starting") || state_is(d, "draining"))
         return YELLOW;
-    return daemon_is_up(d) ? GREEN : DIM;
+    return daemon_row_is_up(d) ? GREEN : DIM;
 }
 
 char *daemon_health_text(const json_t *d)
 {
     const json_t *health = json_object_get(d, "health");
     const char *failed = failed_layer(d);
-    if (!daemon_is_up(d))
+    if (!daemon_row_is_up(d))
         return xstrdup("-");
     if (failed)
         return xasprintf("%s failed", failed);
@@ -99,7 +99,7 @@ char *daemon_goes_text(const json_t *d)
 {
     int64_t in = field_number(d, "evictInMs", -1);
     const char *why = field_text(d, "evictWhy");
-    if (!daemon_is_up(d))
+    if (!daemon_row_is_up(d))
         return xstrdup("-");
     if (in < 0)
         return xstrdup(*why ? why : field_flag(d, "pinned") ? "pinned" : "-");

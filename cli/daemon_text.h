@@ -3,7 +3,7 @@
 #include "cli/field.h"
 #include "cli/say.h"
 
-bool daemon_is_up(const json_t *d); /* ready or busy */
+bool daemon_row_is_up(const json_t *d); /* ready or busy */
 /* Up, but a layer of its health has failed. */
 bool daemon_is_degraded(const json_t *d);
 bool daemon_is_bad(const json_t *d); /* failed or degraded */

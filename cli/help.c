@@ -3,6 +3,7 @@
 
 #include "cli/cmdline.h"
 #include "cli/commands.h"
+#include "cli/manual_text.h"
 #include "cli/say.h"
 
 #include <string.h>
@@ -42,6 +43,20 @@ static void print_options(const char *title, const struct opt *options, FILE *ou
         print_option(o, out);
 }
 
+static void print_topics(FILE *out)
+{
+    size_t column = 0;
+    fputs("\ntopics:", out);
+    for (const struct topic *t = topics; t->name; t++) {
+        if (column > 60)
+            fputs("\n       ", out);
+        column = column > 60 ? 0 : column;
+        fprintf(out, " %s", t->name);
+        column += strlen(t->name) + 1;
+    }
+    fputc('\n', out);
+}
+
 void help_print(FILE *out)
 {
     fputs("poolctl keeps one warm MCP daemon per project, shared by all sessions.\n\n"
@@ -50,7 +65,10 @@ void help_print(FILE *out)
     for (const struct cmd *const *c = commands; *c; c++)
         fprintf(out, "  %-10s %s\n", (*c)->name, (*c)->summary);
     print_options("options of every command", cmdline_globals, out);
-    fputs("\n`poolctl help COMMAND` says more. First use: poolctl ensure ~/a/project\n", out);
+    print_topics(out);
+    fputs("\n`poolctl help COMMAND` and `poolctl help TOPIC` say more.\n"
+          "First use: poolctl ensure ~/a/project\n",
+          out);
 }
 
 void help_print_command(const struct cmd *cmd, FILE *out)

@@ -4,7 +4,8 @@
 
 apt_build="gcc libc6-dev cmake ninja-build pkg-config libev-dev libjansson-dev libmicrohttpd-dev
 libsqlite3-dev nettle-dev clangd"
-apt_tests="libcmocka-dev clang libclang-rt-dev bubblewrap socat strace sqlite3 git procps iproute2 systemd"
+apt_tests="libcmocka-dev clang libclang-rt-dev bubblewrap socat strace sqlite3 git procps iproute2 systemd
+mandoc"
 brew_build="cmake ninja pkg-config libev jansson libmicrohttpd sqlite nettle llhttp python@3.13 llvm"
 brew_tests="cmocka socat"
 
