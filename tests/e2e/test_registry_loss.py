@@ -4,11 +4,10 @@ import os
 import sqlite3
 import subprocess
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import pytest
 
-from conftest import BIN, alive, fake_server, wait_until
+from conftest import BIN, wait_until
 from mcp_client import Client
 
 REGISTRY = 10
