@@ -203,8 +203,11 @@ void events_state(struct events *e, const struct daemon *d, enum daemon_state wa
 {
     if (!daemon_is_forgotten(d)) /* steps that led to it come before it */
         tell_steps(e, d, told_of(e, d));
-    json_t *data = of_life(d);
-    json_object_set_new(data, "generation", json_integer(d->generation));
+    json_t *data = of_slot(d);
+    /* A start that was just asked for has no life yet: what the slot holds is the last one's. */
+    bool is_new = d->state == DAEMON_STARTING && d->reason != REASON_ADOPTED;
+    json_object_set_new(data, "daemonId", is_new ? json_null() : view_text(d->id));
+    json_object_set_new(data, "generation", is_new ? json_null() : json_integer(d->generation));
     json_object_set_new(data, "state", json_string(daemon_state_word(d->state)));
     json_object_set_new(data, "was", json_string(daemon_state_word(was)));
     json_object_set_new(data, "wasMs", json_integer(was_ms));

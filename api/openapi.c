@@ -67,11 +67,17 @@ static json_t *body_of(const struct route *route)
             json_array_append_new(required, json_string(p->name));
     }
     bool has_required = json_array_size(required) > 0;
+    bool has_choice = json_object_get(members, "path") && json_object_get(members, "project");
     json_t *schema = json_pack("{s:s, s:o, s:b}", "type", "object", "properties", members,
                                "additionalProperties", 0);
     if (has_required)
         json_object_set(schema, "required", required);
     json_decref(required);
+    if (has_choice) { /* one of the two; as oneOf, generators would lose the members' types */
+        json_object_set_new(schema, "if", json_pack("{s:[s]}", "required", "path"));
+        json_object_set_new(schema, "then", json_pack("{s:{s:[s]}}", "not", "required", "project"));
+        json_object_set_new(schema, "else", json_pack("{s:[s]}", "required", "project"));
+    }
     return json_pack("{s:b, s:{s:{s:o}}}", "required", 1, "content", API_JSON, "schema", schema);
 }
 
@@ -158,6 +164,7 @@ static json_t *schemas(void)
     json_t *all = json_object();
     for (size_t i = 0; i < count; i++)
         json_object_set_new(all, rows[i].name, shape_schema(&rows[i]));
+    shape_words_schemas(all);
     return all;
 }
 

@@ -120,6 +120,15 @@ static bool value_fits(const struct param *p, const json_t *value)
            (int64_t)n <= text_max(p);
 }
 
+/* value of the body with the type that p wants: 5.0 is a whole number too (JSON Schema). New. */
+static json_t *value_from_body(const struct param *p, json_t *value)
+{
+    double number = json_real_value(value);
+    bool is_whole = json_is_real(value) && number >= (double)p->min && number <= (double)p->max &&
+                    (double)(int64_t)number == number;
+    return p->type == PARAM_INT && is_whole ? json_integer((int64_t)number) : json_incref(value);
+}
+
 /* The typed value of a text from the query. New, or NULL if it is not what p wants. */
 static json_t *value_from_text(const struct param *p, const char *text)
 {
@@ -161,7 +170,7 @@ static bool merge(const struct route *route, enum param_place place, const json_
                            place == IN_BODY ? "member" : "parameter", name, names);
         }
         json_t *typed =
-            place == IN_BODY ? json_incref(value) : value_from_text(p, json_string_value(value));
+            place == IN_BODY ? value_from_body(p, value) : value_from_text(p, json_string_value(value));
         if (!typed || !value_fits(p, typed)) {
             json_decref(typed);
             return wrong(p, err);

@@ -37,5 +37,7 @@ bool shape_member_is_optional(const struct shape_member *m);
 /* The JSON Schema (2020-12) of a type; of a shape, with references to #/components/schemas. New. */
 json_t *shape_type_schema(const char *type);
 json_t *shape_schema(const struct shape *shape);
+/* Add those of the words of tables ("State", ...) to all, by name. */
+void shape_words_schemas(json_t *all);
 /* The tables of docs/api.md. */
 bool shapes_print(struct buf *out) MUST_CHECK;

@@ -45,20 +45,41 @@ static const struct {
     {"@code", ERR_COUNT - 1, code_at},      {"@change", 4, change_at},
 };
 
+/* "State" of "@state". */
+static char *words_name(const char *type)
+{
+    char *name = xstrdup(type + 1);
+    *name = (char)toupper((unsigned char)*name);
+    return name;
+}
+
+void shape_words_schemas(json_t *all)
+{
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        char *name = words_name(tables[i].name);
+        json_t *words = json_array();
+        for (int k = 0; k < tables[i].count; k++)
+            json_array_append_new(words, json_string(tables[i].at(k)));
+        json_object_set_new(all, name, json_pack("{s:s, s:o}", "type", "string", "enum", words));
+        free(name);
+    }
+}
+
+/* Of "(a|b)". */
 static json_t *words_schema(const char *type)
 {
     json_t *words = json_array();
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        for (int k = 0; strcmp(type, tables[i].name) == 0 && k < tables[i].count; k++)
-            json_array_append_new(words, json_string(tables[i].at(k)));
-    if (*type == '(') {
-        const char *from = type + 1;
-        for (size_t n; *from && *from != ')'; from += n + (from[n] == '|')) {
-            n = strcspn(from, "|)");
-            json_array_append_new(words, json_stringn(from, n));
-        }
+    const char *from = type + 1;
+    for (size_t n; *from && *from != ')'; from += n + (from[n] == '|')) {
+        n = strcspn(from, "|)");
+        json_array_append_new(words, json_stringn(from, n));
     }
     return json_pack("{s:s, s:o}", "type", "string", "enum", words);
+}
+
+static json_t *reference(const char *name)
+{
+    return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", name));
 }
 
 /* --- schemas --- */
@@ -109,10 +130,16 @@ json_t *shape_type_schema(const char *type)
         return *type == '[' ? json_pack("{s:s, s:o}", "type", "array", "items", of)
                             : json_pack("{s:s, s:o}", "type", "object", "additionalProperties", of);
     }
-    if (*type == '(' || *type == '@')
+    if (*type == '(')
         return words_schema(type);
+    if (*type == '@') {
+        char *name = words_name(type);
+        json_t *schema = reference(name);
+        free(name);
+        return schema;
+    }
     if (isupper((unsigned char)*type))
-        return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", type));
+        return reference(type);
     return simple_schema(type);
 }
 

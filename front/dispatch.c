@@ -12,7 +12,9 @@ static bool refuses(struct conn *c, const struct http_head *head, bool is_mcp)
     if (!check.status)
         return false;
     c->will_close = true;
-    enum err_code code = check.status == 403 ? ERR_DENIED : ERR_BAD_REQUEST;
+    enum err_code code = check.status == 403   ? ERR_DENIED
+                             : check.status == 405 ? ERR_METHOD
+                                                   : ERR_BAD_REQUEST;
     if (is_mcp)
         conn_answer_error(c, check.status, (struct span){0}, err_row(code)->rpc, check.text);
     else

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import alive, fake_server, wait_until
+from contract import Contract
 from mcp_client import Client
 
 JSON = {"Content-Type": "application/json"}
@@ -44,6 +45,7 @@ class Answer:
 
 class Api:
     """One poold, asked over its unix socket (or, with front, through its port)."""
+    known_contract = None
 
     def __init__(self, pool):
         self.pool = pool
@@ -61,7 +63,17 @@ class Api:
         c.request(method, "/api/v1" + path, text, headers)
         answer = Answer(c.getresponse())
         c.close()
+        self.contract().check(method, "/api/v1" + path, answer)
         return answer
+
+    def contract(self):
+        """What openapi.json says of every answer; each one here is held against it."""
+        if Api.known_contract is None:
+            c = self.connection()
+            c.request("GET", "/api/v1/openapi.json")
+            Api.known_contract = Contract(Answer(c.getresponse()).json)
+            c.close()
+        return Api.known_contract
 
     def get(self, path, **kw):
         answer = self.ask("GET", path, **kw)

@@ -129,6 +129,9 @@ static void known_members_of_the_right_type_pass(void **state)
     assert_string_equal(json_string_value(json_object_get(out, "path")), "/x");
     assert_true(json_is_true(json_object_get(out, "warm")));
     json_decref(out);
+    assert_string_equal(check("ensure", "{}", "{\"waitMs\":2e1}", &out), "");
+    assert_int_equal(json_integer_value(json_object_get(out, "waitMs")), 20);
+    json_decref(out);
     assert_string_equal(
         check("logs", "{\"project\":\"k\",\"lines\":\"5\",\"follow\":\"1\"}", NULL, &out), "");
     assert_int_equal(json_integer_value(json_object_get(out, "lines")), 5);
