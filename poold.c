@@ -432,6 +432,7 @@ static bool serve(struct poold *p, struct err *err)
     if (!p->loop)
         return err_set(err, ERR_SYSTEM, errno, "unable to make an event loop");
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, not our end */
     bool ok = take_places(p, err) && build(p, err);
     if (ok) {
         watch_signal(p, &p->on_term, on_end_signal, SIGTERM);

@@ -193,8 +193,9 @@ static void answer_rpc_error(struct conn *c, struct span id, const struct err *e
                       err_text(err));
 }
 
-bool client_route(struct conn *c, const struct request *request, const struct route_url *url,
-                  struct span id, struct route *out)
+/* Which project and server? False: it was answered, or waits for the socket's owner. */
+static bool client_route(struct conn *c, const struct request *request,
+                         const struct route_url *url, struct span id, struct route *out)
 {
     struct err err = {0};
     if (!route_by_request(c->front, url, &request->head, out, &err)) {
@@ -207,32 +208,40 @@ bool client_route(struct conn *c, const struct request *request, const struct ro
         conn_find_owner(c);
         return false;
     }
-    if (!route_by_owner(c->front, c->owner, out, &err)) {
+    if (route_by_owner(c->front, c->owner, out, &err))
+        return true;
+    owner_free(c->owner); /* the next try looks again: the client may have moved */
+    c->owner = NULL;
+    answer_rpc_error(c, id, &err);
+    return false;
+}
+
+struct session *client_session(struct conn *c, const struct request *request,
+                               const struct route_url *url, struct span id, bool is_sse)
+{
+    struct route route;
+    struct err err = {0};
+    if (!client_route(c, request, url, id, &route))
+        return NULL;
+    struct daemon *d = NULL;
+    if (c->front->session_count >= CAP_SESSIONS)
+        err_set(&err, ERR_TOO_BIG, 0, "there are %d sessions already", CAP_SESSIONS);
+    else
+        d = pool_slot(c->front->pool, route.project, route.server, &err);
+    struct session *s = d ? session_new(c->front, d, route.rule, c->owner, is_sse) : NULL;
+    if (!s)
         answer_rpc_error(c, id, &err);
-        return false;
-    }
-    return true;
+    owner_free(c->owner); /* read again at the next initialize: a client may have moved */
+    c->owner = NULL;
+    return s;
 }
 
 static void begin_session(struct conn *c, const struct request *request, const struct route_url *url,
                           const struct rpc_peek *peek)
 {
-    struct route route;
-    struct err err = {0};
-    if (!client_route(c, request, url, peek->id, &route))
+    struct session *s = client_session(c, request, url, peek->id, false);
+    if (!s)
         return;
-    if (c->front->session_count >= CAP_SESSIONS) {
-        conn_answer_error(c, 503, peek->id, err_row(ERR_TOO_BIG)->rpc, "too many sessions");
-        return;
-    }
-    struct daemon *d = pool_slot(c->front->pool, route.project, route.server, &err);
-    if (!d) {
-        answer_rpc_error(c, peek->id, &err);
-        return;
-    }
-    struct session *s = session_new(c->front, d, route.rule, c->owner, false);
-    owner_free(c->owner); /* read again at the next initialize: a client may have moved */
-    c->owner = NULL;
     s->initialize = xstrndup(peek->params.p ? peek->params.p : "{}", peek->params.p ? peek->params.n : 2);
     s->client = handshake_client_name(peek->params);
     struct flight *f = flight_new(s, FLIGHT_INITIALIZE, &client_http_sink, c, request->body, peek, NULL);

@@ -66,23 +66,13 @@ const struct flight_client client_sse_sink = {json_begin, json_data, json_end, e
 
 void client_sse_open(struct conn *c, const struct request *request, const struct route_url *url)
 {
-    struct route route;
-    struct err err = {0};
     if (request->head.method != HTTP_GET_M) {
         conn_answer(c, 405, "Allow: GET\r\n", "", (struct span){0});
         return;
     }
-    if (!client_route(c, request, url, (struct span){0}, &route))
+    struct session *s = client_session(c, request, url, (struct span){0}, true);
+    if (!s)
         return;
-    struct daemon *d = pool_slot(c->front->pool, route.project, route.server, &err);
-    if (!d) {
-        conn_answer_error(c, err_row(err.code)->http, (struct span){0}, err_row(err.code)->rpc,
-                          err_text(&err));
-        return;
-    }
-    struct session *s = session_new(c->front, d, route.rule, c->owner, true);
-    owner_free(c->owner);
-    c->owner = NULL;
     session_publish(s);
     session_stream_open(s, c);
     conn_printf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"

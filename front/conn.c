@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define REQUEST_TIME_MS 20000 /* from a request's first byte to its last */
+#define SILENT_MS 60000 /* a new connection that says nothing */
 #define LINGER_MS 2000
 #define OUT_MAX (CAP_MESSAGE + 4 * CAP_OUT)
 
@@ -36,6 +37,8 @@ void conn_create(struct front *f, int fd)
     if (!peer_identify(fd, &c->peer, &err))
         c->peer.is_known = false;
     net_no_delay(fd);
+    c->deadline_ms = clock_ms() + SILENT_MS;
+    front_time_something(f);
     ev_io_init(&c->io, on_io, fd, EV_READ);
     ev_io_start(f->loop, &c->io);
 }
@@ -354,7 +357,7 @@ static void consume(struct conn *c, const char *bytes, size_t n)
     if (!c->in.len)
         buf_release(&c->in);
     if (c->in.len && c->state == CONN_READING) {
-        if (!c->deadline_ms)
+        if (!c->deadline_ms || c->deadline_ms > clock_ms() + REQUEST_TIME_MS)
             c->deadline_ms = clock_ms() + REQUEST_TIME_MS;
         front_time_something(c->front);
     }

@@ -297,7 +297,10 @@ static void check_waiting(struct flight *f, int64_t now_ms)
         return;
     }
     if (f->phase == FLIGHT_QUEUED && now_ms - f->born_ms >= wait_ms) {
-        flight_fail(f, ERR_START_TIMEOUT,
+        if (f->session->link.state == LINK_OPENING)
+            link_reset(&f->session->link); /* it never answered the handshake: begin anew */
+        bool has_no_place = d->state == DAEMON_STARTING && d->step_ms[STEP_SPAWNED] < 0 && d->detail;
+        flight_fail(f, has_no_place ? ERR_POOL_FULL : ERR_START_TIMEOUT,
                     "The %s daemon of %s is still %s after %lld s%s%s; the start goes on, call again. "
                     "`poolctl status %s` shows the steps.",
                     d->server, d->project->root, daemon_state_word(d->state),

@@ -16,12 +16,15 @@ bool session_key_load(struct front *f, struct err *err)
     char *path = str_path(f->places->state_dir, "key");
     char *bytes = NULL;
     size_t n = 0;
-    bool ok = dirs_read_file(path, 1024, &bytes, &n, NULL) && n == sizeof f->session_key;
-    if (ok) {
+    struct err reading = {0};
+    bool ok = dirs_read_file(path, 1024, &bytes, &n, &reading);
+    if (ok && n == sizeof f->session_key) {
         memcpy(f->session_key, bytes, n);
-    } else {
+    } else if (ok || reading.code == ERR_NOT_FOUND) {
         digest_random(f->session_key, sizeof f->session_key);
         ok = dirs_write_file(path, f->session_key, sizeof f->session_key, 0600, err);
+    } else { /* a new key would disown every session there is */
+        err_set(err, reading.code, 0, "%s", err_text(&reading));
     }
     free(bytes);
     free(path);
