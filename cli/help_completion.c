@@ -3,6 +3,7 @@
 
 #include "cli/cmdline.h"
 #include "cli/commands.h"
+#include "cli/manual_text.h"
 
 #include <string.h>
 
@@ -69,6 +70,9 @@ void help_print_bash(FILE *out)
     fputs("\" commands=\"", out);
     for (const struct cmd *const *c = commands; *c; c++)
         fprintf(out, "%s%s", c == commands ? "" : " ", (*c)->name);
+    fputs("\" topics=\"", out);
+    for (const struct topic *t = topics; t->name; t++)
+        fprintf(out, "%s%s", t == topics ? "" : " ", t->name);
     fputs("\"\n    case $command in\n", out);
     for (const struct cmd *const *c = commands; *c; c++) {
         if (!(*c)->options || !(*c)->options->name)
@@ -80,8 +84,10 @@ void help_print_bash(FILE *out)
     fputs("    esac\n"
           "    if [[ $word == -* ]]; then\n"
           "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
-          "    elif [[ -z $command || $command == help ]]; then\n"
+          "    elif [[ -z $command ]]; then\n"
           "        COMPREPLY=($(compgen -W \"$commands\" -- \"$word\"))\n"
+          "    elif [[ $command == help ]]; then\n"
+          "        COMPREPLY=($(compgen -W \"$commands $topics\" -- \"$word\"))\n"
           "    else\n"
           "        compopt -o filenames\n"
           "        COMPREPLY=($(compgen -d -- \"$word\"))\n"
@@ -131,6 +137,12 @@ void help_print_zsh(FILE *out)
         zsh_text(out, (*c)->summary);
         fputs("'\n", out);
     }
+    fputs("    )\n    local -a topics\n    topics=(\n", out);
+    for (const struct topic *t = topics; t->name; t++) {
+        fprintf(out, "        '%s:", t->name);
+        zsh_text(out, t->summary);
+        fputs("'\n", out);
+    }
     fputs("    )\n    local command=${words[(r)(", out);
     for (const struct cmd *const *c = commands; *c; c++)
         fprintf(out, "%s%s", c == commands ? "" : "|", (*c)->name);
@@ -149,6 +161,7 @@ void help_print_zsh(FILE *out)
           "        _arguments \"${options[@]}\" '1:command:->command' '*:command:->command' && "
           "return\n"
           "        _describe command commands\n"
+          "        [[ $command == help ]] && _describe topic topics\n"
           "    else\n"
           "        _arguments \"${options[@]}\" '1:command:' '*:directory:_files -/'\n"
           "    fi\n"

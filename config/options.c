@@ -22,6 +22,8 @@ static const struct variable_row read_rows[] = {
     {"POOLD_LISTEN", "The front's address, as --listen."},
     {"POOLD_SERENA_DIR", "Where the built-in server serena is installed, if not in the folder "
                          "serena of the data directory."},
+    {"POOLD_CLANGD", "The clangd that the built-in server runs, if not the one in PATH; it belongs "
+                     "into the entry's env."},
     {"XDG_CONFIG_HOME", "The folder of the configuration's folder, if not ~/.config (Linux)."},
     {"XDG_STATE_HOME", "The folder of the state directory, if not ~/.local/state (Linux)."},
     {"XDG_DATA_HOME", "The folder of the data directory, if not ~/.local/share (Linux)."},

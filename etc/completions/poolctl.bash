@@ -9,10 +9,10 @@ _poolctl() {
     esac
     for w in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $w in
-        ensure|list|status|why|logs|history|stop|restart|evict|pin|unpin|forget|trust|untrust|config|reload|service|shutdown|version|help) command=$w; break ;;
+        ensure|list|status|why|logs|history|stop|restart|evict|pin|unpin|forget|trust|untrust|config|reload|service|doctor|shutdown|version|help) command=$w; break ;;
         esac
     done
-    local options=" --config --state-dir --run-dir --listen --json --help --version" commands="ensure list status why logs history stop restart evict pin unpin forget trust untrust config reload service shutdown version help"
+    local options=" --config --state-dir --run-dir --listen --json --help --version" commands="ensure list status why logs history stop restart evict pin unpin forget trust untrust config reload service doctor shutdown version help" topics="config errors exit-codes api environment files signals routing states reasons trust logs poold poolctl poold.conf poold-api"
     case $command in
     ensure) options+=" --server --direct --no-wait --timeout --warm --trust --force" ;;
     status) options+=" --server" ;;
@@ -32,8 +32,10 @@ _poolctl() {
     esac
     if [[ $word == -* ]]; then
         COMPREPLY=($(compgen -W "$options" -- "$word"))
-    elif [[ -z $command || $command == help ]]; then
+    elif [[ -z $command ]]; then
         COMPREPLY=($(compgen -W "$commands" -- "$word"))
+    elif [[ $command == help ]]; then
+        COMPREPLY=($(compgen -W "$commands $topics" -- "$word"))
     else
         compopt -o filenames
         COMPREPLY=($(compgen -d -- "$word"))
