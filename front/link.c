@@ -81,6 +81,11 @@ bool link_is_open(const struct link *l)
            (l->transport == &link_sse) == (d->transport == TRANSPORT_SSE);
 }
 
+bool link_is_known_upstream(const struct link *l)
+{
+    return l->state == LINK_OPEN || (l->state == LINK_OPENING && l->is_initialized_sent);
+}
+
 void link_close(struct link *l)
 {
     if (link_is_open(l))
@@ -149,20 +154,22 @@ static void answer_initialize(struct session *s, struct flight *f)
     free(note);
 }
 
-/* What waited for the link goes on. */
-static void wake(struct session *s)
+void link_greet(struct link *l)
 {
+    struct session *s = l->session;
     s->holds++;
+    bool is_new = !s->is_published;
     list_each(node, after, &s->flights)
     {
         struct flight *f = container_of(node, struct flight, session_node);
-        if (f->phase != FLIGHT_QUEUED)
-            continue;
-        if (f->kind == FLIGHT_INITIALIZE && f->client != &flight_client_none)
+        if (f->kind == FLIGHT_INITIALIZE && f->phase == FLIGHT_QUEUED &&
+            f->client != &flight_client_none)
             answer_initialize(s, f);
-        else
-            flight_go(f); /* an initialize whose client has left ends here */
     }
+    if (!is_new)
+        session_save(s);
+    free(l->result);
+    l->result = NULL;
     s->holds--;
     session_release(s);
 }
@@ -171,15 +178,11 @@ void link_opened(struct link *l)
 {
     struct session *s = l->session;
     l->state = LINK_OPEN;
-    bool was_published = s->is_published;
     s->holds++;
-    wake(s);
-    if (was_published)
-        session_save(s);
+    list_each(node, after, &s->flights)
+        flight_go(container_of(node, struct flight, session_node));
     if (link_is_open(l) && s->stream)
         l->transport->push(l, true);
-    free(l->result);
-    l->result = NULL;
     s->holds--;
     session_release(s);
 }

@@ -57,6 +57,8 @@ void link_open(struct link *l);
 void link_resume(struct link *l, const char *daemon_id, const char *upstream_session);
 /* Is it open to the slot's present life? */
 bool link_is_open(const struct link *l);
+/* Has the daemon taken our handshake, so that a later poold may go on with it? */
+bool link_is_known_upstream(const struct link *l);
 /* The daemon or its session is gone: forget the link without a word to the daemon. */
 void link_reset(struct link *l);
 /* The session is over: tell the daemon. */
@@ -70,6 +72,9 @@ void link_drained(struct link *l);
 /* --- for the transports --- */
 /* The daemon's answer to initialize has come (whole message). False: it is no good, the link failed. */
 bool link_take_result(struct link *l, struct span message);
+/* The client's own initialize is answered from it, while `initialized` is on its way. The last thing to
+ * do with l: a session that nobody waits for ends here. */
+void link_greet(struct link *l);
 void link_opened(struct link *l);
 /* may_retry: the daemon seems to be gone rather than unwilling. */
 void link_failed(struct link *l, bool may_retry, const char *why);

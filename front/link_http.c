@@ -101,17 +101,19 @@ static void on_nothing(void *self)
     (void)self;
 }
 
-static void send_initialized(struct link *l)
+static bool send_initialized(struct link *l)
 {
     static const char body[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
     struct err err = {0};
     l->is_initialized_sent = true;
     l->opening =
         upstream_open(l->session->front, l->session->daemon, &initialized_user, l, &err);
-    if (l->opening)
-        send_message(l, l->opening, NULL, body, sizeof body - 1);
-    else
+    if (!l->opening) {
         link_failed(l, true, err_text(&err));
+        return false;
+    }
+    send_message(l, l->opening, NULL, body, sizeof body - 1);
+    return true;
 }
 
 /* The response among the events of an SSE answer, appended to out. */
@@ -152,7 +154,8 @@ static void on_initialize_end(void *self, enum upstream_end how)
     if (!ok)
         return;
     buf_release(&l->held);
-    send_initialized(l);
+    if (send_initialized(l))
+        link_greet(l);
 }
 
 static void on_initialized_head(void *self, const struct http_head *head)

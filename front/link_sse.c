@@ -120,6 +120,8 @@ static void take_message(struct link *l, struct span json)
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
         l->is_initialized_sent = true;
         send_opening(l, initialized, sizeof initialized - 1);
+        if (l->opening)
+            link_greet(l); /* on_stream_body holds the session */
     }
 }
 

@@ -64,7 +64,7 @@ void session_save(struct session *s)
         .protocol = s->protocol,
         .client = s->client ? s->client : "",
         .initialize = s->initialize ? s->initialize : "",
-        .upstream_daemon = s->link.state == LINK_OPEN ? s->link.daemon_id : "",
+        .upstream_daemon = link_is_known_upstream(&s->link) ? s->link.daemon_id : "",
         .upstream_session = s->link.upstream_session ? s->link.upstream_session : "",
         .transport = s->is_sse ? "sse" : "http",
         .created_unix_ms = s->created_unix_ms,
