@@ -35,7 +35,8 @@
     X(NO_SESSION,      404, -32001,   20,   "the session is not known")                          \
     X(METHOD,          405, -32601,   21,   "this cannot be done here")                          \
     X(PARSE,           400, -32700,   22,   "the bytes are not JSON")                            \
-    X(SYSTEM,          500, -32026,   23,   "the operating system refused something")
+    X(SYSTEM,          500, -32026,   23,   "the operating system refused something")            \
+    X(UNHEALTHY,       500, -32027,   24,   "poolctl doctor found a problem")
 
 enum err_code {
 #define X(name, http, rpc, exit, text) ERR_##name,

@@ -17,8 +17,7 @@ static const struct opt options[] = {
     {"print", 0, OPT_FLAG, NULL, 0, 0, "Only show the files that install would write."},
     {"now", 0, OPT_FLAG, NULL, 0, 0,
      "Hand a poold that runs by itself over to the service: it ends, its daemons live on."},
-    {"manager", 0, OPT_TEXT, "NAME", 0, 0,
-     "systemd or launchd (default: this system's own)."},
+    {"manager", 0, OPT_TEXT, "NAME", 0, 0, "systemd or launchd (default: this system's own)."},
     {0}};
 
 struct service { /* one call */
@@ -101,9 +100,8 @@ static json_t *files_view(const struct service *s, const char *const words[3])
 {
     json_t *all = json_array();
     for (size_t i = 0; i < s->files.count; i++)
-        json_array_append_new(all,
-                              json_pack("{s:s, s:s}", "path", s->files.items[i].path, "state",
-                                        words[s->files.items[i].state]));
+        json_array_append_new(all, json_pack("{s:s, s:s}", "path", s->files.items[i].path, "state",
+                                             words[s->files.items[i].state]));
     return all;
 }
 
@@ -116,15 +114,15 @@ static void say_result(struct service *s, json_t *files, const char *done)
            *item;
     size_t i;
     if (!output_json(s->cli, out)) {
-        json_array_foreach(files, i, item) printf("%-9s %s\n", field_text(item, "state"),
-                                                  field_text(item, "path"));
+        json_array_foreach(files, i, item)
+            printf("%-9s %s\n", field_text(item, "state"), field_text(item, "path"));
         if (!has_manager && json_array_size(s->commands)) {
             printf("%s cannot be asked from here (%s); where it can, run:\n", s->manager->name,
                    s->look.problem ? s->look.problem : "no reason is known");
             json_array_foreach(s->commands, i, item) printf("    %s\n", json_string_value(item));
         } else if (has_manager) {
-            json_array_foreach(s->commands, i, item) printf("ran       %s\n",
-                                                            json_string_value(item));
+            json_array_foreach(s->commands, i, item)
+                printf("ran       %s\n", json_string_value(item));
             puts(done);
         }
         json_array_foreach(s->notes, i, item) printf("note: %s\n", json_string_value(item));
@@ -166,17 +164,18 @@ static bool install(struct service *s, struct err *err)
     if (!s->look.can_ask && s->running.holder)
         note(s, xstrdup("first end the poold that runs by itself (daemons live on): "
                         "poolctl shutdown --keep-daemons"));
-    size_t count = starts ? s->manager->start(&s->files, s->look.is_active || s->look.does_listen,
-                                              steps)
-                          : s->manager->enable_only(&s->files, steps);
+    size_t count =
+        starts ? s->manager->start(&s->files, s->look.is_active || s->look.does_listen, steps)
+               : s->manager->enable_only(&s->files, steps);
     if (!take_steps(s, steps, count, err)) {
         s->cli->remedy = "poolctl doctor";
         return false;
     }
     note_linger(s);
     say_result(s, files_view(s, words),
-               starts ? "poold runs as a service" : "poold will run as a service from the next "
-                                                    "login on");
+               starts ? "poold runs as a service"
+                      : "poold will run as a service from the next "
+                        "login on");
     return true;
 }
 
@@ -206,10 +205,10 @@ static bool uninstall(struct service *s, struct err *err)
     if (offline_has_living(s->cli))
         note(s, xstrdup("daemons live on until orphanSeconds have passed, or the next poold takes "
                         "them back; to end them: poolctl shutdown"));
-    note(s, xasprintf("registry, logs and the servers' own data stay in %s",
-                      s->kept.dirs->state_dir));
-    say_result(s, files_view(s, words), is_there ? "poold is no service any more"
-                                                 : "poold was no service");
+    note(s,
+         xasprintf("registry, logs and the servers' own data stay in %s", s->kept.dirs->state_dir));
+    say_result(s, files_view(s, words),
+               is_there ? "poold is no service any more" : "poold was no service");
     return true;
 }
 
@@ -247,9 +246,9 @@ static void print_status(struct service *s)
         puts("no poold serves these places");
     else
         printf("poold (pid %ld) serves these places, %s\n", (long)s->running.pid,
-               is_under_manager(s)  ? "under this service"
-               : s->running.holder  ? "under a keeper of its own"
-                                    : "and it is not this service's");
+               is_under_manager(s) ? "under this service"
+               : s->running.holder ? "under a keeper of its own"
+                                   : "and it is not this service's");
     note_linger(s);
     const char *text = json_string_value(json_array_get(s->notes, 0));
     if (text && service_is_installed(&s->files))
@@ -267,8 +266,8 @@ static bool status(struct service *s, struct err *err)
         return err_set(err, ERR_NOT_FOUND, 0, "poold is not installed as a service");
     }
     if (!is_under_manager(s)) {
-        s->cli->remedy = s->running.pid ? "poolctl service install --now"
-                                        : "poolctl service install";
+        s->cli->remedy =
+            s->running.pid ? "poolctl service install --now" : "poolctl service install";
         return err_set(err, ERR_NOT_RUNNING, 0, "the service is installed, but does not run");
     }
     if (!service_is_current(&s->files))
@@ -285,8 +284,10 @@ static bool act(struct service *s, const char *what, struct err *err)
         return true;
     }
     if (s->manager != service_native)
-        return err_set(err, ERR_USAGE, 0, "%s is not this system's service manager; only --print "
-                                          "works with it", s->manager->name);
+        return err_set(err, ERR_USAGE, 0,
+                       "%s is not this system's service manager; only --print "
+                       "works with it",
+                       s->manager->name);
     s->manager->look(&s->look);
     if (!running_look(s->cli, &s->running, err))
         return false;

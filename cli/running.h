@@ -1,4 +1,5 @@
-/* cli/running.h - the poold that serves our places now: which process, and who holds its sockets. */
+/* cli/running.h - the poold that serves our places now: which process, and who holds its sockets.
+ */
 #pragma once
 #include "cli/cmd.h"
 

@@ -1,5 +1,5 @@
-/* cli/service.h - poold as a service of the user's own: the files that systemd or launchd wants, the
- * commands that make it read them, and how it is doing.
+/* cli/service.h - poold as a service of the user's own: the files that systemd or launchd wants,
+ * the commands that make it read them, and how it is doing.
  *
  * The texts stand once, as templates with @placeholders@ in service_systemd.c and
  * service_launchd.c; etc/systemd/ and etc/launchd/ are printed from them (a test compares).
@@ -22,10 +22,10 @@ struct service_places {
 };
 
 struct service_file {
-    const char *name;      /* "poold.service"; static */
-    const char *pattern;   /* its template; static */
-    const char *kept_as;   /* the template's file in the repository; static */
-    char *path, *text;     /* new; NULL before service_files */
+    const char *name;    /* "poold.service"; static */
+    const char *pattern; /* its template; static */
+    const char *kept_as; /* the template's file in the repository; static */
+    char *path, *text;   /* new; NULL before service_files */
     enum service_file_state { SERVICE_ABSENT, SERVICE_DIFFERS, SERVICE_CURRENT } state;
 };
 
@@ -36,11 +36,11 @@ struct service_files {
 
 /* What the manager says of it. Strings are new, NULL: not known. */
 struct service_look {
-    bool can_ask;   /* is there a manager to ask? */
-    char *problem;  /* why not, in its words */
-    char *state;    /* "active (running)" */
+    bool can_ask;  /* is there a manager to ask? */
+    char *problem; /* why not, in its words */
+    char *state;   /* "active (running)" */
     bool is_active, is_enabled, does_listen;
-    pid_t pid;      /* of poold under it, 0: none */
+    pid_t pid;                         /* of poold under it, 0: none */
     bool is_linger_known, does_linger; /* does it outlive the last logout? */
 };
 
@@ -60,7 +60,7 @@ struct service_manager {
     size_t (*enable_only)(const struct service_files *files, struct strv *out);
     size_t (*stop)(const struct service_files *files, struct strv *out);
     size_t (*after_removal)(struct strv *out);
-    const char *linger_note;   /* what it means when it does not linger; NULL: nothing to say */
+    const char *linger_note; /* what it means when it does not linger; NULL: nothing to say */
     const char *linger_remedy;
 };
 

@@ -72,10 +72,10 @@ static bool list(struct service_files *out, struct err *err)
     if (!home || home[0] != '/')
         return err_set(err, ERR_USAGE, 0,
                        "unable to find the place for launch agents: HOME is not set");
-    *out = (struct service_files){.count = 1,
-                                  .items = {{LABEL ".plist", pattern,
-                                             "etc/launchd/" LABEL ".plist.in", NULL, NULL,
-                                             SERVICE_ABSENT}}};
+    *out =
+        (struct service_files){.count = 1,
+                               .items = {{LABEL ".plist", pattern, "etc/launchd/" LABEL ".plist.in",
+                                          NULL, NULL, SERVICE_ABSENT}}};
     out->items[0].path = str_path(home, "Library/LaunchAgents/" LABEL ".plist");
     return true;
 }
@@ -85,9 +85,10 @@ static char *word(const char *value)
 {
     char *out = xmalloc(strlen(value) * 5 + 1), *to = out;
     for (; *value; value++) {
-        const char *entity = *value == '&' ? "&amp;" : *value == '<' ? "&lt;"
-                             : *value == '>'                         ? "&gt;"
-                                                                     : NULL;
+        const char *entity = *value == '&'   ? "&amp;"
+                             : *value == '<' ? "&lt;"
+                             : *value == '>' ? "&gt;"
+                                             : NULL;
         if (entity)
             to = (char *)memcpy(to, entity, strlen(entity)) + strlen(entity);
         else

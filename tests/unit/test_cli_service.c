@@ -112,12 +112,17 @@ static void a_service_keeps_its_promises(void **state)
     struct service_files files = {0};
     struct err err = {0};
     strv_add(&env, "PATH=/bin");
-    struct service_places places = {"/opt/poold", "/c/poold.conf", "/s", "/r",
-                                    "127.0.0.1:7337", &env};
+    struct service_places places = {"/opt/poold", "/c/poold.conf",  "/s",
+                                    "/r",         "127.0.0.1:7337", &env};
     assert_true(service_files_make(&service_systemd, &places, &files, &err));
     static const char *const wanted[] = {
-        "Type=notify", "KillMode=process", "OOMPolicy=continue", "Restart=on-failure",
-        "StartLimitIntervalSec=0", "Requires=poold.socket", "RestartPreventExitStatus=2 8 9 10 11",
+        "Type=notify",
+        "KillMode=process",
+        "OOMPolicy=continue",
+        "Restart=on-failure",
+        "StartLimitIntervalSec=0",
+        "Requires=poold.socket",
+        "RestartPreventExitStatus=2 8 9 10 11",
         "ExecStart=/opt/poold --config /c/poold.conf --state-dir /s --run-dir /r --listen "
         "127.0.0.1:7337",
         "Environment=\"PATH=/bin\""};
