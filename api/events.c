@@ -161,7 +161,8 @@ static void tell_steps(struct events *e, const struct daemon *d, struct told *t)
         t->step_ms[i] = ms;
         if (!is_new)
             continue;
-        json_t *data = of_life(d);
+        json_t *data = of_slot(d);
+        json_object_set_new(data, "daemonId", i == STEP_QUEUED ? json_null() : view_text(d->id));
         json_object_set_new(data, "step", json_string(start_step_word((enum start_step)i)));
         json_object_set_new(data, "ms", json_integer(ms));
         add(e, "step", d->project->key, data);
@@ -201,11 +202,12 @@ void events_pin(struct events *e, const struct daemon *d)
 
 void events_state(struct events *e, const struct daemon *d, enum daemon_state was, int64_t was_ms)
 {
-    if (!daemon_is_forgotten(d)) /* steps that led to it come before it */
-        tell_steps(e, d, told_of(e, d));
-    json_t *data = of_slot(d);
+    struct told *t = daemon_is_forgotten(d) ? NULL : told_of(e, d);
     /* A start that was just asked for has no life yet: what the slot holds is the last one's. */
     bool is_new = d->state == DAEMON_STARTING && d->reason != REASON_ADOPTED;
+    if (t && !is_new) /* the steps that led here come before it */
+        tell_steps(e, d, t);
+    json_t *data = of_slot(d);
     json_object_set_new(data, "daemonId", is_new ? json_null() : view_text(d->id));
     json_object_set_new(data, "generation", is_new ? json_null() : json_integer(d->generation));
     json_object_set_new(data, "state", json_string(daemon_state_word(d->state)));
@@ -214,6 +216,11 @@ void events_state(struct events *e, const struct daemon *d, enum daemon_state wa
     json_object_set_new(data, "reason", view_text(reason_word(d->reason)));
     json_object_set_new(data, "detail", view_text(d->detail));
     add(e, "state", d->project->key, data);
+    if (!t || !is_new)
+        return;
+    for (int i = 0; i < STEP_COUNT; i++)
+        t->step_ms[i] = -1;
+    tell_steps(e, d, t);
 }
 
 /* --- of others --- */
