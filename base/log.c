@@ -76,9 +76,8 @@ static int64_t bound_size(void)
 {
     struct stat ours, named;
     int flags = fcntl(STDERR_FILENO, F_GETFL);
-    if (flags < 0 || !(flags & O_APPEND) || fstat(STDERR_FILENO, &ours) ||
-        !S_ISREG(ours.st_mode) || stat(bound.path, &named) || ours.st_ino != named.st_ino ||
-        ours.st_dev != named.st_dev)
+    if (flags < 0 || !(flags & O_APPEND) || fstat(STDERR_FILENO, &ours) || !S_ISREG(ours.st_mode) ||
+        stat(bound.path, &named) || ours.st_ino != named.st_ino || ours.st_dev != named.st_dev)
         return -1;
     return ours.st_size;
 }

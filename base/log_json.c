@@ -86,8 +86,8 @@ size_t log_json(const char *pairs, size_t skip, const char *format, char *out, s
     for (const char *at = pairs; at < end; at += *at == ' ') {
         size_t key = strcspn(at, "= ");
         size_t digits = at[key] == '=' ? strspn(at + key + 1, "-0123456789") : 0;
-        bool is_number = !skip && digits > 0 && prints_number(format) &&
-                         strchr(" ", at[key + 1 + digits]);
+        bool is_number =
+            !skip && digits > 0 && prints_number(format) && strchr(" ", at[key + 1 + digits]);
         if (at > pairs)
             put(&w, ",", 1);
         put(&w, "\"", 1);

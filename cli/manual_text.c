@@ -13,7 +13,7 @@ struct screen {
     FILE *out;
     char *words; /* collected, not yet printed; new or NULL */
     int indent;
-    bool is_shown;    /* the present section is wanted */
+    bool is_shown; /* the present section is wanted */
     bool is_verbatim, is_term;
     bool after_heading; /* no empty line here */
     bool has_printed;

@@ -4,7 +4,8 @@
 #include "base/str.h"
 
 static const struct option_row rows[OPTION_COUNT] = {
-#define X(name, option, value, variable, sentence) [OPTION_##name] = {option, value, variable, sentence},
+#define X(name, option, value, variable, sentence)                                                 \
+    [OPTION_##name] = {option, value, variable, sentence},
     POOLD_OPTIONS(X)
 #undef X
 };
@@ -76,8 +77,8 @@ void options_print_usage(FILE *out)
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option_row *o = &rows[i];
         char *left = xasprintf("--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-        fprintf(out, "  %-20s %s%s%s%s\n", left, o->sentence, *o->variable ? " (" : "",
-                o->variable, *o->variable ? ")" : "");
+        fprintf(out, "  %-20s %s%s%s%s\n", left, o->sentence, *o->variable ? " (" : "", o->variable,
+                *o->variable ? ")" : "");
         free(left);
     }
     fputs("Signals: TERM ends it and leaves the daemons running, HUP reads the configuration "

@@ -55,8 +55,8 @@ static bool fill(const char *prose, const char *file, char **out, struct err *er
 bool manual_print(const char *folder, const struct manual_page *page, FILE *out, struct err *err)
 {
     char *path = xasprintf("%s/%s.txt", folder, page->file), *prose = NULL, *text = NULL;
-    bool ok = dirs_read_file(path, PROSE_CAP, &prose, NULL, err) &&
-              fill(prose, page->file, &text, err);
+    bool ok =
+        dirs_read_file(path, PROSE_CAP, &prose, NULL, err) && fill(prose, page->file, &text, err);
     if (ok) {
         char *title = xstrdup(page->name);
         for (char *c = title; *c; c++)

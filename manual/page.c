@@ -13,7 +13,7 @@
 
 struct page {
     FILE *out;
-    struct buf words; /* of the paragraph or the item's text that is being collected */
+    struct buf words;   /* of the paragraph or the item's text that is being collected */
     bool after_heading; /* no .PP here */
     bool in_table;      /* its titles are behind us */
 };

@@ -90,9 +90,9 @@ static void errors(FILE *out)
 /* What poold itself may end with. */
 static void poold_exits(FILE *out)
 {
-    static const enum err_code codes[] = {ERR_OK,     ERR_INTERNAL, ERR_USAGE,   ERR_ALREADY_RUNNING,
-                                          ERR_CONFIG, ERR_REGISTRY, ERR_ADDRESS, ERR_DENIED,
-                                          ERR_SYSTEM};
+    static const enum err_code codes[] = {
+        ERR_OK,       ERR_INTERNAL, ERR_USAGE,  ERR_ALREADY_RUNNING, ERR_CONFIG,
+        ERR_REGISTRY, ERR_ADDRESS,  ERR_DENIED, ERR_SYSTEM};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         const struct err_row *row = err_row(codes[i]);
         fprintf(out, "- `%d`: `%s`: %s.\n", row->exit, row->name, row->meaning);
@@ -134,12 +134,18 @@ bool manual_table(const char *name, FILE *out)
         const char *name;
         void (*print)(FILE *out);
     } tables[] = {
-        {"synopsis", synopsis},       {"options", options},
-        {"environment", environment}, {"given", given},
-        {"states", states},           {"reasons", reasons},
-        {"route-rules", route_rules}, {"errors", errors},
-        {"poold-exits", poold_exits}, {"poolctl", commands_and_exits},
-        {"api", routes},              {"settings", settings_print_page},
+        {"synopsis", synopsis},
+        {"options", options},
+        {"environment", environment},
+        {"given", given},
+        {"states", states},
+        {"reasons", reasons},
+        {"route-rules", route_rules},
+        {"errors", errors},
+        {"poold-exits", poold_exits},
+        {"poolctl", commands_and_exits},
+        {"api", routes},
+        {"settings", settings_print_page},
         {"server-keys", server_keys_print_page},
     };
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)

@@ -26,8 +26,9 @@ const char *manual_state(const char *word)
         {"ready", "It answers and has nothing to do. It goes when it has been so for idleSeconds, "
                   "or to make room."},
         {"busy", "It works on at least one call. It is not evicted."},
-        {"draining", "It is to stop when its calls have ended, at the latest after drainSeconds. It "
-                     "gets no new ones: they wait for the next start."},
+        {"draining",
+         "It is to stop when its calls have ended, at the latest after drainSeconds. It "
+         "gets no new ones: they wait for the next start."},
         {"stopping", "Its processes are being ended: TERM, and KILL after stopGraceSeconds."},
         {"failed", "The last start failed. It is tried again by the next call after a pause that "
                    "doubles from 1 s to 60 s; poolctl ensure --force tries at once."},

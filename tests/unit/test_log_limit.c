@@ -18,8 +18,8 @@ static void put(const char *name, size_t bytes, time_t changed)
     int fd = open(scratch_path(name), O_WRONLY | O_CREAT, 0600);
     assert_true(fd >= 0);
     assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
-    assert_int_equal(
-        futimens(fd, (struct timespec[]){{.tv_sec = changed}, {.tv_sec = changed}}), 0);
+    assert_int_equal(futimens(fd, (struct timespec[]){{.tv_sec = changed}, {.tv_sec = changed}}),
+                     0);
     close(fd);
 }
 

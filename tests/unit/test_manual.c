@@ -50,8 +50,7 @@ static void docs_man_is_what_the_tables_print(void **state)
         char *want = printed(&pages[i]), *have = NULL;
         char *path = xasprintf(ROOT "/docs/man/%s", pages[i].file);
         struct err err = {0};
-        if (getenv("POOLD_UPDATE") &&
-            !dirs_write_file(path, want, strlen(want), 0644, &err))
+        if (getenv("POOLD_UPDATE") && !dirs_write_file(path, want, strlen(want), 0644, &err))
             fail_msg("%s", err.text);
         if (!dirs_read_file(path, 1 << 20, &have, NULL, &err))
             fail_msg("%s", err.text);
@@ -144,7 +143,8 @@ static void every_setting_and_server_key_is_there(void **state)
     }
     const struct server_key *keys = server_key_rows(&count);
     for (size_t i = 0; i < count; i++) {
-        char *start = xasprintf("%s %s Expected: %s", keys[i].name, keys[i].sentence, keys[i].shape);
+        char *start =
+            xasprintf("%s %s Expected: %s", keys[i].name, keys[i].sentence, keys[i].shape);
         assert_says("config", start);
         free(start);
     }
