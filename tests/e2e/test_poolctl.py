@@ -441,7 +441,7 @@ def test_every_command_has_help_and_unknown_words_a_suggestion(pool):
     assert len(names) == 21
     for name in names:
         assert pool.ctl(name, "--help").stdout.startswith(f"poolctl {name} - ")
-        assert pool.ctl("help", name).stdout == pool.ctl("--help", name).stdout
+        assert pool.ctl("help", name).stdout.startswith(pool.ctl("--help", name).stdout), "a topic may follow"
         wrong = pool.ctl(name, "--no-such-option", check=False)
         assert wrong.returncode == USAGE and f"poolctl {name} --help" in wrong.stderr
     assert "did you mean ensure?" in pool.ctl("ensrue", check=False).stderr
