@@ -1,5 +1,6 @@
 """poold as a service: handed its sockets as systemd and launchd would, and under a systemd that really runs
 where one can be started (root and a mount namespace of its own). No launchd has run this."""
+import fcntl
 import os
 import plistlib
 import shutil
@@ -49,10 +50,10 @@ class Manager:
                 env["LISTEN_PID"] = str(os.getpid())
                 if watchdog_us:
                     env.update(WATCHDOG_USEC=str(watchdog_us), WATCHDOG_PID=str(os.getpid()))
-                high = [os.dup(s.fileno()) for s in (self.front, self.api)]
-                high = [os.dup2(fd, 20 + i) for i, fd in enumerate(high)]
+                # Out of the way of 1 to 4 first.
+                high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in (log, self.front.fileno(), self.api.fileno())]
                 os.setsid()
-                for fd, source in ((1, log), (2, log), (3, high[0]), (4, high[1])):
+                for fd, source in ((1, high[0]), (2, high[0]), (3, high[1]), (4, high[2])):
                     os.dup2(source, fd)
                 os.closerange(5, 256)
                 os.execve(BIN / "poold", ["poold"], env)
