@@ -235,7 +235,9 @@ void conn_answer_problem(struct conn *c, int status, enum err_code code, const c
                    row->name, row->meaning, status) &&
         json_write_string(&body, text, strlen(text)) &&
         buf_printf(&body, ",\"code\":\"%s\"}", row->name))
-        conn_answer(c, status, "", "application/problem+json", (struct span){body.data, body.len});
+        /* RFC 9110 15.5.6; which of them this path has is the API's to say. */
+        conn_answer(c, status, status == 405 ? "Allow: GET, HEAD, POST, DELETE\r\n" : "",
+                    "application/problem+json", (struct span){body.data, body.len});
     else
         conn_close(c);
     buf_release(&body);
