@@ -30,7 +30,7 @@ char *doctor_process(pid_t pid)
 /* The command that starts poold here and now. */
 static char *start_command(const struct doctor *d)
 {
-    if (d->is_service_installed)
+    if (d->is_service_installed && d->service.can_ask)
         return xstrdup("poolctl service install");
     char *at = say_quoted(d->at), *text = xasprintf("poolctl ensure %s", at);
     free(at);

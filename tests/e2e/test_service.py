@@ -1,6 +1,7 @@
 """poold as a service: handed its sockets as systemd and launchd would, and under a systemd that really runs
 where one can be started (root and a mount namespace of its own). No launchd has run this."""
 import fcntl
+import json
 import os
 import plistlib
 import shutil
@@ -416,3 +417,13 @@ def test_under_systemd_a_mistake_in_the_configuration_keeps_clients_waiting_not_
         systemctl(pool, "kill", "--signal=TERM", "poold.service")
         wait_until(lambda: systemctl(pool, "is-active", "poold.service").stdout.strip() == "inactive", "a clean end")
         assert pool.ctl("version").returncode == 0 and pool.serves(), "a request starts it"
+
+        # Stopped sockets are doctor's business, and its remedy brings them back.
+        def service():
+            report = json.loads(pool.ctl("doctor", "--json", check=False).stdout)
+            return [(c["state"], c["remedy"]) for c in report["checks"] if c["check"] == "service"][0]
+        assert service()[0] == "ok"
+        systemctl(pool, "stop", "poold.socket", "poold.service")
+        assert service() == ("problem", "poolctl service install")
+        pool.ctl("service", "install")
+        assert service()[0] == "ok" and pool.serves()

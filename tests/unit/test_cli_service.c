@@ -123,8 +123,8 @@ static void a_service_keeps_its_promises(void **state)
         "StartLimitIntervalSec=0",
         "Requires=poold.socket",
         "RestartPreventExitStatus=2 8 9 10 11",
-        "ExecStart=/opt/poold --config /c/poold.conf --state-dir /s --run-dir /r --listen "
-        "127.0.0.1:7337",
+        ("ExecStart=/opt/poold --config /c/poold.conf --state-dir /s --run-dir /r --listen "
+         "127.0.0.1:7337"),
         "Environment=\"PATH=/bin\""};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if (!has_line(files.items[0].text, wanted[i]))
