@@ -1,6 +1,7 @@
 """poold as a service: handed its sockets as systemd and launchd would, and under a systemd that really runs
 where one can be started (root and a mount namespace of its own). No launchd has run this."""
 import fcntl
+import http.client
 import json
 import os
 import plistlib
@@ -10,7 +11,6 @@ import socket
 import subprocess
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -175,19 +175,24 @@ def test_a_restart_by_the_manager_refuses_nobody_and_keeps_daemons_and_sessions(
 
 def test_a_shutdown_that_comes_before_adoption_is_complete_ends_the_daemons_too(pool, manager, project):
     repo = project()
-    for _ in range(3):
+    manager.start()
+    manager.hear("READY=1")
+    pool.ctl("ensure", repo)
+    daemon = pool.daemon(repo)
+    manager.end(signal.SIGTERM)
+    manager.heard.clear()
+    os.kill(daemon["keeperPid"], signal.SIGSTOP)  # it does not answer yet: no adoption
+    try:
         manager.start()
         manager.hear("READY=1")
-        pool.ctl("ensure", repo)
-        daemon = pool.daemon(repo)
-        manager.end(signal.SIGTERM)
-        manager.heard.clear()
-        with ThreadPoolExecutor(1) as side:  # it waits in the backlog and is the first that poold hears
-            asked = side.submit(pool.ctl, "shutdown")
-            manager.start()
-            asked.result()
-        os.waitpid(manager.pid, 0)
-        assert not alive(daemon["pid"]) and not alive(daemon["keeperPid"])
+        asking = http.client.HTTPConnection("127.0.0.1", pool.port, timeout=20)
+        asking.request("POST", "/api/v1/shutdown", "{}", {"Content-Type": "application/json"})
+        assert asking.getresponse().status == 202
+        manager.hear("STOPPING=1")
+    finally:
+        os.kill(daemon["keeperPid"], signal.SIGCONT)
+    wait_until(lambda: not alive(manager.pid), "poold ends")
+    assert not alive(daemon["pid"]) and not alive(daemon["keeperPid"])
 
 
 def test_what_a_service_inherits_does_not_reach_the_daemons(pool, manager, project):
