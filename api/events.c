@@ -378,7 +378,8 @@ void on_events(struct request *request)
     request_keep(request, r, reader_free);
     if (events_position(e, request_header(request, "Last-Event-ID"), &r->next))
         /* An id without an event: where to go on from, even if nothing happens. */
-        give(r, xasprintf("retry: 1000\nid: %" PRId64 "-%" PRId64 "\n\n", epoch_of(e), r->next - 1));
+        give(r, xasprintf("retry: 1000\nid: %" PRId64 "-%" PRId64 "\n\n", epoch_of(e),
+                          r->next - 1));
     else
         give_reset(r, "unknown-id");
     request_stream(request, "text/event-stream", pull);

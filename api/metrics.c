@@ -152,7 +152,8 @@ static bool print_process(const struct metrics *m, struct buf *out)
            metrics_family(out, "process_resident_memory_bytes", "gauge",
                           "Memory of poold itself.") &&
            metrics_value(out, "process_resident_memory_bytes", "", rss_bytes) &&
-           metrics_family(out, "process_cpu_seconds_total", "counter", "CPU time of poold itself.") &&
+           metrics_family(out, "process_cpu_seconds_total", "counter",
+                          "CPU time of poold itself.") &&
            metrics_seconds(out, "process_cpu_seconds_total", cpu_ms * 1000) &&
            metrics_family(out, "process_start_time_seconds", "gauge", "When poold started.") &&
            metrics_seconds(out, "process_start_time_seconds", host->started_unix_ms * 1000);

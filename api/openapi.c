@@ -87,7 +87,7 @@ static json_t *success_of(const struct route *route)
 {
     bool is_media = strchr(route->shape, '/') != NULL;
     const char *type = is_media ? route->shape : API_JSON;
-    json_t *schema = is_media ? json_pack("{s:s}", "type", "string") : shape_type_schema(route->shape);
+    json_t *schema = shape_type_schema(is_media ? "text" : route->shape);
     json_t *content = json_pack("{s:{s:o}}", type, "schema", schema);
     if (route->flags & ROUTE_LINES)
         json_object_set_new(content, API_NDJSON,

@@ -169,8 +169,8 @@ static bool merge(const struct route *route, enum param_place place, const json_
             return err_set(err, ERR_BAD_REQUEST, 0, "unknown %s \"%.60s\" (known: %s)",
                            place == IN_BODY ? "member" : "parameter", name, names);
         }
-        json_t *typed =
-            place == IN_BODY ? value_from_body(p, value) : value_from_text(p, json_string_value(value));
+        json_t *typed = place == IN_BODY ? value_from_body(p, value)
+                                         : value_from_text(p, json_string_value(value));
         if (!typed || !value_fits(p, typed)) {
             json_decref(typed);
             return wrong(p, err);

@@ -32,8 +32,8 @@ static const char *const intro =
     "**Until poold has found what ran before it** (a fraction of a second after its start, 5 s at\n"
     "most) answers that show daemons wait. While it is shutting down with its daemons, what would\n"
     "start one is `not-running` with the detail \"poold is shutting down\".\n\n"
-    "**Events** (`GET " API_PREFIX "/events`, server-sent events): each has an `id`, an `event` name "
-    "and one\nline of JSON as `data`:\n\n"
+    "**Events** (`GET " API_PREFIX "/events`, server-sent events): each has an `id`, an `event` "
+    "name and one\nline of JSON as `data`:\n\n"
     "| event | data | is told |\n|---|---|---|\n"
     "| `state` | EventState | each change of a daemon's state with its reason; an eviction is one "
     "to draining or "
@@ -48,8 +48,8 @@ static const char *const intro =
     "| `reset` | EventReset | events were missed: list again, then go on with what follows |\n\n"
     "A reader that comes back with `Last-Event-ID` gets what it missed, as far as the last 1,000 "
     "events\n(256 KiB) hold it; else, after a restart of poold too, a `reset`. Ids grow, also over "
-    "restarts. One\nthat reads too slowly gets a `reset` as well; nothing is kept for it. A comment "
-    "comes every 15 s.\n\n"
+    "restarts. One\nthat reads too slowly gets a `reset` as well; nothing is kept for it. A "
+    "comment comes every 15 s.\n\n"
     "For programs: `GET " API_PREFIX "/openapi.json` is all of this as OpenAPI 3.1, `GET /metrics` "
     "numbers for\nPrometheus.\n";
 

@@ -212,8 +212,8 @@ static const struct shape rows[] = {
              {"warnings", "[text]", "what is odd in it"})},
     {"EventReset", "Event `reset`: events were missed; list again, and go on from here.",
      MEMBERS({"at", "time", "when"},
-             {"why", "(unknown-id|too-slow)", "Last-Event-ID is not known (any more), or the reader "
-              "did not keep up"})},
+             {"why", "(unknown-id|too-slow)", "Last-Event-ID is not known (any more), or the "
+              "reader did not keep up"})},
 };
 /* clang-format on */
 

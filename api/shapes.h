@@ -1,6 +1,6 @@
 /* api/shapes.h - the JSON that the API answers with, member by member: one table, beside
- * json_views.c, which writes it. It gives the schemas of openapi.json and docs/api.md; tests compare
- * it with what is written, both ways.
+ * json_views.c, which writes it. It gives the schemas of openapi.json and docs/api.md; tests
+ * compare it with what is written, both ways.
  *
  * A type is
  *   text  path  url  time (RFC 3339)  number  count (>= 0)  bool  any

@@ -211,8 +211,8 @@ static void what_is_written_is_in_the_table_and_the_reverse(void **state)
     (void)state;
     struct err err = {0};
     struct daemon *d = make_daemon();
-    const struct history_row row = {.at_unix_ms = 5, .project_key = d->project->key, .server = "web",
-                                    .daemon_id = "x", .event = "end", .reason = "asked",
+    const struct history_row row = {.at_unix_ms = 5, .project_key = d->project->key,
+                                    .server = "web", .daemon_id = "x", .event = "end", .reason = "asked",
                                     .detail = "", .took_ms = -1};
     assert_true(registry_history_add(registry, &row, 100, &err));
     assert_view("Daemon", view_daemon(&api, d));
