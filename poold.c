@@ -1,5 +1,6 @@
 /* poold.c - the manager's composition root: reads where things are, takes the listening sockets,
- * builds registry, pool, front and api in this order, runs the loop, and takes them down in reverse.
+ * builds registry, pool, front and api in this order, runs the loop, and takes them down in
+ * reverse.
  *
  * Somebody else always holds the listening sockets: a service manager that hands them over, or a
  * keeper of our own. Started by hand without sockets, poold opens them and becomes that keeper
@@ -130,13 +131,14 @@ static bool become_holder(struct poold *p, char **argv, struct err *err)
         return false;
     /* As descriptors 3 and 4, open across exec; the lock moves out of their way first. */
     int moved_lock = fcntl(lock, F_DUPFD, 16);
-    int moved_front = fcntl(front, F_DUPFD_CLOEXEC, 16), moved_api = fcntl(api, F_DUPFD_CLOEXEC, 16);
+    int moved_front = fcntl(front, F_DUPFD_CLOEXEC, 16),
+        moved_api = fcntl(api, F_DUPFD_CLOEXEC, 16);
     if (moved_lock < 0 || moved_front < 0 || moved_api < 0 || dup2(moved_front, 3) < 0 ||
         dup2(moved_api, 4) < 0)
         return err_set(err, ERR_SYSTEM, errno, "unable to pass on the listening sockets");
     struct strv args = {0};
-    const char *const fixed[] = {p->keeper_program, "hold", "--run-dir", p->dirs.run_dir,
-                                 "--fd-names", "front:api", "--log-format"};
+    const char *const fixed[] = {p->keeper_program, "hold",      "--run-dir",   p->dirs.run_dir,
+                                 "--fd-names",      "front:api", "--log-format"};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         strv_add(&args, fixed[i]);
     strv_add_take(&args, log_format_of(p));
@@ -150,7 +152,8 @@ static bool become_holder(struct poold *p, char **argv, struct err *err)
     return err_set(err, ERR_SYSTEM, sys, "unable to run %s", p->keeper_program);
 }
 
-static bool write_run_file(const struct poold *p, const char *name, long long value, struct err *err)
+static bool write_run_file(const struct poold *p, const char *name, long long value,
+                           struct err *err)
 {
     char text[32];
     int n = snprintf(text, sizeof text, "%lld\n", value);
@@ -341,8 +344,8 @@ static void on_reload_signal(struct ev_loop *loop, ev_signal *w, int events)
         log_error("configuration not changed", "error=%s", log_quote(err_text(&err)));
 }
 
-static void watch_signal(struct poold *p, ev_signal *w, void (*fn)(struct ev_loop *, ev_signal *, int),
-                         int number)
+static void watch_signal(struct poold *p, ev_signal *w,
+                         void (*fn)(struct ev_loop *, ev_signal *, int), int number)
 {
     ev_signal_init(w, fn, number);
     w->data = p;
@@ -396,7 +399,8 @@ static bool build(struct poold *p, struct err *err)
     p->pool_places = (struct pool_places){p->dirs.state_dir, p->dirs.run_dir, p->dirs.data_dir,
                                           p->keeper_program};
     /* The epoch grows with every start, also when the registry is lost: it is the time. */
-    p->pool = pool_create(p->loop, &p->pool_places, p->config, p->registry, p->started_unix_ms, err);
+    p->pool =
+        pool_create(p->loop, &p->pool_places, p->config, p->registry, p->started_unix_ms, err);
     if (!p->pool)
         return false;
     p->log_limit = log_limit_create(p->loop, p->pool);
@@ -515,9 +519,9 @@ static bool read_options(int argc, char **argv, struct options *out, int *status
 static bool find_places(struct poold *p, const struct options *options, struct err *err)
 {
     const char *from_env = getenv("POOLD_LISTEN");
-    p->listen = options->of[OPTION_LISTEN]     ? options->of[OPTION_LISTEN]
-                : from_env && from_env[0]      ? from_env
-                                               : DEFAULT_LISTEN;
+    p->listen = options->of[OPTION_LISTEN] ? options->of[OPTION_LISTEN]
+                : from_env && from_env[0]  ? from_env
+                                           : DEFAULT_LISTEN;
     if (!dirs_find(options->of[OPTION_CONFIG], options->of[OPTION_STATE_DIR],
                    options->of[OPTION_RUN_DIR], &p->dirs, err))
         return false;
@@ -538,7 +542,8 @@ static bool run(struct poold *p, const struct options *options, char **argv, str
         return false;
     if (options->of[OPTION_CHECK_CONFIG])
         return check_config(p, err);
-    char *logs = str_path(p->dirs.state_dir, "logs"), *keepers = str_path(p->dirs.run_dir, "keepers");
+    char *logs = str_path(p->dirs.state_dir, "logs"),
+         *keepers = str_path(p->dirs.run_dir, "keepers");
     bool ok = dirs_make(p->dirs.state_dir, true, err) && dirs_make(p->dirs.run_dir, true, err) &&
               dirs_make(logs, true, err) && dirs_make(keepers, true, err);
     free(logs);

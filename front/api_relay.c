@@ -22,12 +22,14 @@ static void relay_free(struct relay *r)
     free(r);
 }
 
-/* Writing to the client may end it and, by on_gone, the relay: r is not touched after the first write. */
+/* Writing to the client may end it and, by on_gone, the relay: r is not touched after the first
+ * write. */
 static void on_head(void *self, const struct http_head *head)
 {
     struct relay *r = self;
-    static const char *const passed[] = {"Content-Type", "Allow", "Cache-Control", "Location",
-                                         "Content-Security-Policy", "X-Content-Type-Options", "ETag"};
+    static const char *const passed[] = {
+        "Content-Type",           "Allow", "Cache-Control", "Location", "Content-Security-Policy",
+        "X-Content-Type-Options", "ETag"};
     struct conn *c = r->conn;
     bool has_body = head->status != 204 && head->status != 304;
     r->has_head = true;
@@ -108,18 +110,24 @@ static const struct conn_user client_user = {on_gone, on_drained};
 static const char *method_name(enum http_method method)
 {
     switch (method) {
-    case HTTP_POST_M: return "POST";
-    case HTTP_PUT_M: return "PUT";
-    case HTTP_DELETE_M: return "DELETE";
-    case HTTP_HEAD_M: return "HEAD";
-    default: return "GET";
+    case HTTP_POST_M:
+        return "POST";
+    case HTTP_PUT_M:
+        return "PUT";
+    case HTTP_DELETE_M:
+        return "DELETE";
+    case HTTP_HEAD_M:
+        return "HEAD";
+    default:
+        return "GET";
     }
 }
 
 /* Our head with what the API may know of the client's. */
 static void send_request(struct relay *r, const struct request *request)
 {
-    static const char *const passed[] = {"Content-Type", "Accept", "Last-Event-ID", "If-None-Match"};
+    static const char *const passed[] = {"Content-Type", "Accept", "Last-Event-ID",
+                                         "If-None-Match"};
     const struct http_head *head = &request->head;
     struct buf out = BUF_INIT(2 * CAP_HEAD);
     r->up->is_head = head->method == HTTP_HEAD_M;

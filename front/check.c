@@ -87,8 +87,9 @@ struct check_result check_request(const struct http_head *head, const struct pee
     if (!peer->is_known)
         return refuse(403, "the system does not say which user this connection belongs to");
     if (peer->uid != our_uid)
-        return refuse(403, "this poold belongs to another user (uid %ld, you are uid %ld); "
-                           "start your own with: poolctl ensure DIR",
+        return refuse(403,
+                      "this poold belongs to another user (uid %ld, you are uid %ld); "
+                      "start your own with: poolctl ensure DIR",
                       (long)our_uid, (long)peer->uid);
     struct span host = http_header(head, "Host");
     if (host.p && !is_loopback_authority(host, port))

@@ -18,8 +18,10 @@ static void sse_head(struct flight *f)
         c->will_close = true;
     if (f->kind == FLIGHT_INITIALIZE && !f->session->is_published)
         session_publish(f->session); /* a slow start: its id can only be said in this head */
-    conn_printf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
-                "%s", c->is_http10 ? "" : "Transfer-Encoding: chunked\r\n");
+    conn_printf(c,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+                "%s",
+                c->is_http10 ? "" : "Transfer-Encoding: chunked\r\n");
     const char *headers = flight_headers(f->session, f->kind == FLIGHT_INITIALIZE);
     conn_add(c, headers, strlen(headers));
     conn_printf(c, "%s\r\n", c->will_close ? "Connection: close\r\n" : "");
@@ -44,7 +46,8 @@ static void sse_bytes(struct flight *f, const char *bytes, size_t n)
 static void json_begin(struct flight *f, int64_t length)
 {
     struct conn *c = f->conn;
-    if (f->form == FORM_SSE) { /* a keep-alive has gone out: the answer becomes an event, held until */
+    if (f->form ==
+        FORM_SSE) { /* a keep-alive has gone out: the answer becomes an event, held until */
         buf_release(&f->held); /* it is whole, so that other events may come in between */
         return;
     }
@@ -70,7 +73,8 @@ static void json_data(struct flight *f, const char *bytes, size_t n)
 {
     if (f->form == FORM_SSE) {
         if (!buf_add(&f->held, bytes, n))
-            flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB", CAP_MESSAGE / 1024 / 1024);
+            flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB",
+                        CAP_MESSAGE / 1024 / 1024);
         return;
     }
     if (f->is_chunking)
@@ -161,18 +165,26 @@ char *client_headers(const struct http_head *head)
         const struct http_header *h = &head->headers[i];
         bool wanted = false;
         switch (h->name.n ? h->name.p[0] | 0x20 : 0) {
-        case 'a': wanted = span_is_nocase(h->name, "Authorization"); break;
-        case 'b': wanted = span_is_nocase(h->name, "Baggage"); break;
-        case 'l': wanted = span_is_nocase(h->name, "Last-Event-ID"); break;
+        case 'a':
+            wanted = span_is_nocase(h->name, "Authorization");
+            break;
+        case 'b':
+            wanted = span_is_nocase(h->name, "Baggage");
+            break;
+        case 'l':
+            wanted = span_is_nocase(h->name, "Last-Event-ID");
+            break;
         case 't':
-            wanted = span_is_nocase(h->name, "Traceparent") || span_is_nocase(h->name, "Tracestate");
+            wanted =
+                span_is_nocase(h->name, "Traceparent") || span_is_nocase(h->name, "Tracestate");
             break;
         case 'm':
             wanted = h->name.n > 4 && span_is_nocase((struct span){h->name.p, 4}, "mcp-") &&
                      !span_is_nocase(h->name, "Mcp-Session-Id") &&
                      !span_is_nocase(h->name, "MCP-Protocol-Version");
             break;
-        default: break;
+        default:
+            break;
         }
         if (wanted && !(buf_add(&out, h->name.p, h->name.n) && buf_add(&out, ": ", 2) &&
                         buf_add(&out, h->value.p, h->value.n) && buf_add(&out, "\r\n", 2)))
@@ -188,14 +200,15 @@ static void answer_no_content(struct conn *c)
 
 static void answer_rpc_error(struct conn *c, struct span id, const struct err *err)
 {
-    /* With an id: a JSON-RPC error in a 200 is the one form that every client reports and survives. */
+    /* With an id: a JSON-RPC error in a 200 is the one form that every client reports and survives.
+     */
     conn_answer_error(c, id.n ? 200 : err_row(err->code)->http, id, err_row(err->code)->rpc,
                       err_text(err));
 }
 
 /* Which project and server? False: it was answered, or waits for the socket's owner. */
-static bool client_route(struct conn *c, const struct request *request,
-                         const struct route_url *url, struct span id, struct route *out)
+static bool client_route(struct conn *c, const struct request *request, const struct route_url *url,
+                         struct span id, struct route *out)
 {
     struct err err = {0};
     if (!route_by_request(c->front, url, &request->head, out, &err)) {
@@ -236,15 +249,17 @@ struct session *client_session(struct conn *c, const struct request *request,
     return s;
 }
 
-static void begin_session(struct conn *c, const struct request *request, const struct route_url *url,
-                          const struct rpc_peek *peek)
+static void begin_session(struct conn *c, const struct request *request,
+                          const struct route_url *url, const struct rpc_peek *peek)
 {
     struct session *s = client_session(c, request, url, peek->id, false);
     if (!s)
         return;
-    s->initialize = xstrndup(peek->params.p ? peek->params.p : "{}", peek->params.p ? peek->params.n : 2);
+    s->initialize =
+        xstrndup(peek->params.p ? peek->params.p : "{}", peek->params.p ? peek->params.n : 2);
     s->client = handshake_client_name(peek->params);
-    struct flight *f = flight_new(s, FLIGHT_INITIALIZE, &client_http_sink, c, request->body, peek, NULL);
+    struct flight *f =
+        flight_new(s, FLIGHT_INITIALIZE, &client_http_sink, c, request->body, peek, NULL);
     conn_take(c, &flight_user, f);
     flight_go(f);
 }
@@ -266,10 +281,12 @@ static bool contradicts(struct conn *c, const struct request *request, const str
     bool other_server = url->server.n && strcmp(route.server, s->daemon->server) != 0;
     if (!other_project && !other_server)
         return false;
-    err_set(&err, ERR_CONFLICT, 0,
-            "this session belongs to %s of project %s; the request names %s of %s. Open a session of "
-            "its own for each project.", s->daemon->server, s->daemon->project->root, route.server,
-            route.project ? route.project->root : s->daemon->project->root);
+    err_set(
+        &err, ERR_CONFLICT, 0,
+        "this session belongs to %s of project %s; the request names %s of %s. Open a session of "
+        "its own for each project.",
+        s->daemon->server, s->daemon->project->root, route.server,
+        route.project ? route.project->root : s->daemon->project->root);
     answer_rpc_error(c, id, &err);
     return true;
 }
@@ -407,7 +424,8 @@ static void on_get(struct conn *c, const struct request *request, const struct r
         return;
     }
     session_stream_open(s, c);
-    conn_printf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+    conn_printf(c,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
                 "Connection: close\r\n");
     const char *headers = flight_headers(s, false);
     conn_add(c, headers, strlen(headers));
@@ -430,9 +448,15 @@ static void on_delete(struct conn *c, const struct request *request, const struc
 void client_http_request(struct conn *c, const struct request *request, const struct route_url *url)
 {
     switch (request->head.method) {
-    case HTTP_POST_M: on_post(c, request, url); return;
-    case HTTP_GET_M: on_get(c, request, url); return;
-    case HTTP_DELETE_M: on_delete(c, request, url); return;
+    case HTTP_POST_M:
+        on_post(c, request, url);
+        return;
+    case HTTP_GET_M:
+        on_get(c, request, url);
+        return;
+    case HTTP_DELETE_M:
+        on_delete(c, request, url);
+        return;
     default:
         conn_answer(c, 405, "Allow: GET, POST, DELETE\r\n", "", (struct span){0});
     }

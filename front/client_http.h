@@ -6,10 +6,11 @@
 
 struct session;
 
-void client_http_request(struct conn *c, const struct request *request, const struct route_url *url);
+void client_http_request(struct conn *c, const struct request *request,
+                         const struct route_url *url);
 /* Headers of the client's that go on to the daemon, as lines; new string or NULL. */
 char *client_headers(const struct http_head *head);
-/* A new session for who asks. id: of the request, for errors. NULL: it was answered, or waits for the
- * owner of the socket to be found and is dispatched again. */
+/* A new session for who asks. id: of the request, for errors. NULL: it was answered, or waits for
+ * the owner of the socket to be found and is dispatched again. */
 struct session *client_session(struct conn *c, const struct request *request,
                                const struct route_url *url, struct span id, bool is_sse);

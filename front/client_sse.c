@@ -35,7 +35,8 @@ static void json_end(struct flight *f)
 static void events(struct flight *f, const char *bytes, size_t n)
 {
     struct sse_splitter split = {0};
-    for (size_t at = 0, len; at < n && (len = sse_first(&split, bytes + at, n - at)) > 0; at += len) {
+    for (size_t at = 0, len; at < n && (len = sse_first(&split, bytes + at, n - at)) > 0;
+         at += len) {
         struct sse_event event;
         sse_event_parse(bytes + at, len, &event);
         if (event.data_lines) /* comments keep nothing alive here: the stream has its own */
@@ -75,15 +76,17 @@ void client_sse_open(struct conn *c, const struct request *request, const struct
         return;
     session_publish(s);
     session_stream_open(s, c);
-    conn_printf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+    conn_printf(c,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
                 "Connection: close\r\n");
     const char *headers = flight_headers(s, false);
     conn_add(c, headers, strlen(headers));
     conn_add(c, "\r\n", 2);
     /* The port outlives poold, so a client that lost its stream may come back soon. */
     char endpoint[512];
-    int n = snprintf(endpoint, sizeof endpoint,
-                     "retry: 500\r\nevent: endpoint\r\ndata: /messages?session_id=%s\r\n\r\n", s->id);
+    int n =
+        snprintf(endpoint, sizeof endpoint,
+                 "retry: 500\r\nevent: endpoint\r\ndata: /messages?session_id=%s\r\n\r\n", s->id);
     session_stream_events(s, endpoint, (size_t)n);
 }
 
@@ -135,10 +138,11 @@ void client_sse_message(struct conn *c, const struct request *request)
             session_stream_message(s, (struct span){body.data, body.len});
         buf_release(&body);
     } else if (peek.kind == RPC_REQUEST) {
-        flight_go(flight_new(s, FLIGHT_CALL, &client_sse_sink, NULL, request->body, &peek, headers));
+        flight_go(
+            flight_new(s, FLIGHT_CALL, &client_sse_sink, NULL, request->body, &peek, headers));
     } else if (!rpc_text_is(peek.method, "notifications/initialized") && link_is_open(&s->link)) {
-        flight_go(flight_new(s, FLIGHT_ONEWAY, &flight_client_none, NULL, request->body, &peek,
-                             headers));
+        flight_go(
+            flight_new(s, FLIGHT_ONEWAY, &flight_client_none, NULL, request->body, &peek, headers));
     } else {
         free(headers);
     }

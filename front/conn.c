@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define REQUEST_TIME_MS 20000 /* from a request's first byte to its last */
-#define SILENT_MS 60000 /* a new connection that says nothing */
+#define SILENT_MS 60000       /* a new connection that says nothing */
 #define LINGER_MS 2000
 #define OUT_MAX (CAP_MESSAGE + 4 * CAP_OUT)
 
@@ -187,19 +187,32 @@ void conn_finish(struct conn *c)
 static const char *status_text(int status)
 {
     switch (status) {
-    case 200: return "OK";
-    case 202: return "Accepted";
-    case 400: return "Bad Request";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 421: return "Misdirected Request";
-    case 503: return "Service Unavailable";
-    default: return "Status";
+    case 200:
+        return "OK";
+    case 202:
+        return "Accepted";
+    case 400:
+        return "Bad Request";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 406:
+        return "Not Acceptable";
+    case 409:
+        return "Conflict";
+    case 413:
+        return "Content Too Large";
+    case 415:
+        return "Unsupported Media Type";
+    case 421:
+        return "Misdirected Request";
+    case 503:
+        return "Service Unavailable";
+    default:
+        return "Status";
     }
 }
 
@@ -231,7 +244,8 @@ void conn_answer_problem(struct conn *c, int status, enum err_code code, const c
 {
     const struct err_row *row = err_row(code);
     struct buf body = BUF_INIT(CAP_OUT);
-    if (buf_printf(&body, "{\"type\":\"urn:poold:error:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":",
+    if (buf_printf(&body,
+                   "{\"type\":\"urn:poold:error:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":",
                    row->name, row->meaning, status) &&
         json_write_string(&body, text, strlen(text)) &&
         buf_printf(&body, ",\"code\":\"%s\"}", row->name))
@@ -330,7 +344,8 @@ static size_t take_request(struct conn *c, const char *bytes, size_t n)
         return 0;
     }
     c->continue_sent = false;
-    c->will_close = !head->keep_alive || head->is_http10; /* 1.0 would want it said, with each answer */
+    c->will_close =
+        !head->keep_alive || head->is_http10; /* 1.0 would want it said, with each answer */
     c->deadline_ms = 0;
     dispatch(c, &request);
     buf_release(&body);

@@ -19,8 +19,8 @@ enum conn_state {
     CONN_CLOSING  /* closes once all is written */
 };
 
-struct conn_user { /* who is told while a request is being answered */
-    void (*on_gone)(void *self);    /* the client has closed; the connection is not to be used again */
+struct conn_user {               /* who is told while a request is being answered */
+    void (*on_gone)(void *self); /* the client has closed; the connection is not to be used again */
     void (*on_drained)(void *self); /* what was written has gone out (after conn_is_full) */
 };
 
@@ -33,10 +33,10 @@ struct conn {
     struct buf in, out;
     struct peer_id peer;
     struct peer_search *search;
-    struct owner *owner;            /* process at the other end, if it was looked for */
+    struct owner *owner; /* process at the other end, if it was looked for */
     const struct conn_user *user;
     void *user_self;
-    int64_t deadline_ms;            /* of the request being received; 0 none */
+    int64_t deadline_ms; /* of the request being received; 0 none */
 };
 
 struct request { /* a whole request, borrowed for the call */
@@ -65,7 +65,8 @@ void conn_answer(struct conn *c, int status, const char *headers, const char *ty
                  struct span body);
 /* An answer in form of a JSON-RPC error, with the HTTP status given. id: raw JSON or empty. */
 void conn_answer_error(struct conn *c, int status, struct span id, int code, const char *text);
-/* An answer to a request that is not MCP: problem+json (RFC 9457) as the management API gives it. */
+/* An answer to a request that is not MCP: problem+json (RFC 9457) as the management API gives it.
+ */
 void conn_answer_problem(struct conn *c, int status, enum err_code code, const char *text);
 /* Look for the process behind the socket; the request in `in` is dispatched again afterwards. */
 void conn_find_owner(struct conn *c);

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BEAT_MS 10000  /* an answer is never silent for longer (the promise is 15 s) */
-#define TRIES_MAX 20   /* hand-overs that came to nothing before the client hears of it */
+#define BEAT_MS 10000 /* an answer is never silent for longer (the promise is 15 s) */
+#define TRIES_MAX 20  /* hand-overs that came to nothing before the client hears of it */
 
 static struct span moved(struct span s, const char *from, const char *to)
 {
@@ -18,8 +18,8 @@ static struct span moved(struct span s, const char *from, const char *to)
 }
 
 struct flight *flight_new(struct session *s, enum flight_kind kind,
-                          const struct flight_client *client, struct conn *conn,
-                          struct span body, const struct rpc_peek *peek, char *headers_take)
+                          const struct flight_client *client, struct conn *conn, struct span body,
+                          const struct rpc_peek *peek, char *headers_take)
 {
     struct flight *f = xcalloc(1, sizeof *f);
     f->session = s;
@@ -79,7 +79,8 @@ static void finish(struct flight *f)
 /* Nobody waits for it, and nothing was handed over. */
 static bool is_abandoned(const struct flight *f)
 {
-    return f->kind != FLIGHT_ONEWAY && f->phase == FLIGHT_QUEUED && f->client == &flight_client_none;
+    return f->kind != FLIGHT_ONEWAY && f->phase == FLIGHT_QUEUED &&
+           f->client == &flight_client_none;
 }
 
 static void fail_with_start(struct flight *f)
@@ -175,11 +176,12 @@ void flight_end(struct flight *f)
         return;
     }
     struct daemon *d = f->session->daemon;
-    flight_fail(f, ERR_DAEMON_LOST,
-                "The %s daemon of %s ended before it answered; the call may have run: check whether "
-                "it did before repeating it. The next call starts a new daemon. "
-                "(`poolctl history %s` shows why it ended.)",
-                d->server, d->project->root, d->project->root);
+    flight_fail(
+        f, ERR_DAEMON_LOST,
+        "The %s daemon of %s ended before it answered; the call may have run: check whether "
+        "it did before repeating it. The next call starts a new daemon. "
+        "(`poolctl history %s` shows why it ended.)",
+        d->server, d->project->root, d->project->root);
 }
 
 bool flight_message(struct flight *f, struct span json, bool is_answer)
@@ -246,7 +248,8 @@ void flight_client_gone(struct flight *f)
     f->client = &flight_client_none;
     if (f->up)
         upstream_resume(f->up);
-    /* One that was not handed over ends when it is looked at next: not from inside its own writing. */
+    /* One that was not handed over ends when it is looked at next: not from inside its own writing.
+     */
 }
 
 /* --- waiting --- */
@@ -260,8 +263,7 @@ void flight_daemon_changed(struct session *s)
         link_reset(&s->link);
     s->holds++; /* the last flight of an ended session would take it along */
     flight_end_orphans(s);
-    list_each(node, after, &s->flights)
-        flight_go(container_of(node, struct flight, session_node));
+    list_each(node, after, &s->flights) flight_go(container_of(node, struct flight, session_node));
     s->holds--;
     session_release(s);
 }
@@ -289,8 +291,7 @@ static void check_waiting(struct flight *f, int64_t now_ms)
         flight_end(f); /* its session was ended, or the client began it anew */
         return;
     }
-    const struct config_server *server =
-        config_find(pool_config(d->pool), d->server, &err);
+    const struct config_server *server = config_find(pool_config(d->pool), d->server, &err);
     int64_t wait_ms = (server ? server->settings.start_wait_s : 50) * 1000;
     if (is_abandoned(f)) {
         finish(f);
@@ -299,13 +300,14 @@ static void check_waiting(struct flight *f, int64_t now_ms)
     if (f->phase == FLIGHT_QUEUED && now_ms - f->born_ms >= wait_ms) {
         if (f->session->link.state == LINK_OPENING)
             link_reset(&f->session->link); /* it never answered the handshake: begin anew */
-        bool has_no_place = d->state == DAEMON_STARTING && d->step_ms[STEP_SPAWNED] < 0 && d->detail;
-        flight_fail(f, has_no_place ? ERR_POOL_FULL : ERR_START_TIMEOUT,
-                    "The %s daemon of %s is still %s after %lld s%s%s; the start goes on, call again. "
-                    "`poolctl status %s` shows the steps.",
-                    d->server, d->project->root, daemon_state_word(d->state),
-                    (long long)(wait_ms / 1000), d->detail ? ": " : "", d->detail ? d->detail : "",
-                    d->project->root);
+        bool has_no_place =
+            d->state == DAEMON_STARTING && d->step_ms[STEP_SPAWNED] < 0 && d->detail;
+        flight_fail(
+            f, has_no_place ? ERR_POOL_FULL : ERR_START_TIMEOUT,
+            "The %s daemon of %s is still %s after %lld s%s%s; the start goes on, call again. "
+            "`poolctl status %s` shows the steps.",
+            d->server, d->project->root, daemon_state_word(d->state), (long long)(wait_ms / 1000),
+            d->detail ? ": " : "", d->detail ? d->detail : "", d->project->root);
         return;
     }
     if (f->kind != FLIGHT_ONEWAY && now_ms - f->beat_ms >= BEAT_MS) {
@@ -325,8 +327,7 @@ bool flight_check_time(struct front *front, int64_t now_ms)
 
 void flight_wake_all(struct front *front)
 {
-    list_each(node, after, &front->flights)
-        flight_go(container_of(node, struct flight, node));
+    list_each(node, after, &front->flights) flight_go(container_of(node, struct flight, node));
 }
 
 void flight_drop_all(struct session *s)
@@ -335,7 +336,8 @@ void flight_drop_all(struct session *s)
     {
         struct flight *f = container_of(node, struct flight, session_node);
         if (f->kind != FLIGHT_ONEWAY && !f->has_answer && f->form != FORM_JSON)
-            give_error(f, ERR_NOT_RUNNING, "poold was ended while this call was under way; it may have run");
+            give_error(f, ERR_NOT_RUNNING,
+                       "poold was ended while this call was under way; it may have run");
         f->client->end(f);
         flight_free(f);
     }

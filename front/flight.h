@@ -22,16 +22,16 @@ enum flight_kind {
 };
 
 struct flight;
-struct flight_client { /* how the answer goes to the client */
+struct flight_client {                                    /* how the answer goes to the client */
     void (*json_begin)(struct flight *f, int64_t length); /* -1: not known */
     void (*json_data)(struct flight *f, const char *bytes, size_t n);
     void (*json_end)(struct flight *f);
     void (*events)(struct flight *f, const char *bytes, size_t n); /* whole events, raw */
     void (*message)(struct flight *f, struct span json, bool is_answer);
-    void (*end)(struct flight *f);   /* after the answer: close what was opened */
+    void (*end)(struct flight *f); /* after the answer: close what was opened */
     void (*flush)(struct flight *f);
     bool (*is_full)(struct flight *f);
-    void (*beat)(struct flight *f);  /* nothing was said for long: show that we live */
+    void (*beat)(struct flight *f); /* nothing was said for long: show that we live */
 };
 
 struct flight {
@@ -41,29 +41,29 @@ struct flight {
     enum flight_phase phase;
     enum flight_form form;
     const struct flight_client *client;
-    struct conn *conn;          /* HTTP client's connection, NULL when gone or not HTTP */
-    char *body;                 /* the request, own copy */
+    struct conn *conn; /* HTTP client's connection, NULL when gone or not HTTP */
+    char *body;        /* the request, own copy */
     size_t body_n;
-    char *headers;              /* of the client's to be passed on (lines with CRLF), or NULL */
-    struct span id, token;      /* into body */
-    bool is_using;              /* counted by daemon_use_begin */
-    bool has_answer;            /* its answer has been given to the client */
-    bool is_failed;             /* that answer was an error of ours */
-    struct upstream *up;        /* its exchange with the daemon */
+    char *headers;         /* of the client's to be passed on (lines with CRLF), or NULL */
+    struct span id, token; /* into body */
+    bool is_using;         /* counted by daemon_use_begin */
+    bool has_answer;       /* its answer has been given to the client */
+    bool is_failed;        /* that answer was an error of ours */
+    struct upstream *up;   /* its exchange with the daemon */
     int tries;
     int64_t born_ms, beat_ms, born_us;
     /* reading the daemon's answer */
     int status;
     bool is_sse_answer;
-    bool is_chunking;           /* a JSON answer of unknown length goes out in chunks of ours */
+    bool is_chunking; /* a JSON answer of unknown length goes out in chunks of ours */
     struct sse_splitter split;
-    struct buf held;            /* unfinished event, or an answer that must be whole */
+    struct buf held; /* unfinished event, or an answer that must be whole */
 };
 
 /* New flight of s with a copy of body; peek's spans are moved into the copy. conn NULL: none. */
 struct flight *flight_new(struct session *s, enum flight_kind kind,
-                          const struct flight_client *client, struct conn *conn,
-                          struct span body, const struct rpc_peek *peek, char *headers_take);
+                          const struct flight_client *client, struct conn *conn, struct span body,
+                          const struct rpc_peek *peek, char *headers_take);
 /* Move it on as far as it goes now: wait for the daemon, for the link, or hand it over. */
 void flight_go(struct flight *f);
 /* Give the client a JSON-RPC error with the request's own id, and end. */

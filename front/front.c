@@ -137,8 +137,9 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     f->listen_fd = listen_fd;
     f->port = net_port(listen_fd);
     f->uid = getuid();
-    struct list *lists[] = {&f->conns,   &f->searching,    &f->flights,          &f->upstreams, &f->idle,
-                            &f->streams, &f->doomed_conns, &f->doomed_upstreams, &f->unlisted};
+    struct list *lists[] = {&f->conns,   &f->searching, &f->flights,      &f->upstreams,
+                            &f->idle,    &f->streams,   &f->doomed_conns, &f->doomed_upstreams,
+                            &f->unlisted};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     for (int i = 0; i < SESSION_BUCKETS; i++)
@@ -168,12 +169,9 @@ void front_destroy(struct front *f)
     if (!f)
         return;
     session_destroy_all(f);
-    list_each(node, after, &f->conns)
-        conn_gone(container_of(node, struct conn, node));
-    list_each(up, next_up, &f->upstreams)
-        upstream_close(container_of(up, struct upstream, node));
-    list_each(idle, next_idle, &f->idle)
-        upstream_close(container_of(idle, struct upstream, node));
+    list_each(node, after, &f->conns) conn_gone(container_of(node, struct conn, node));
+    list_each(up, next_up, &f->upstreams) upstream_close(container_of(up, struct upstream, node));
+    list_each(idle, next_idle, &f->idle) upstream_close(container_of(idle, struct upstream, node));
     conn_reap(f);
     upstream_reap(f);
     ev_io_stop(f->loop, &f->accept_io);
@@ -245,8 +243,8 @@ static void describe(void *arg, struct session *s)
     walk->each(walk->arg, &out);
 }
 
-void front_sessions_each(struct front *f,
-                         void (*each)(void *arg, const struct front_session *s), void *arg)
+void front_sessions_each(struct front *f, void (*each)(void *arg, const struct front_session *s),
+                         void *arg)
 {
     struct walk walk = {each, arg};
     session_each(f, describe, &walk);

@@ -11,12 +11,13 @@
 struct ev_loop;
 struct front;
 
-struct front_places { /* borrowed for the front's life */
+struct front_places {       /* borrowed for the front's life */
     const char *state_dir;  /* holds the key file that session ids are signed with */
     const char *api_socket; /* requests that are not MCP go there */
 };
 
-/* listen_fd: a listening TCP socket on loopback (borrowed: whoever handed it over keeps it). New. */
+/* listen_fd: a listening TCP socket on loopback (borrowed: whoever handed it over keeps it). New.
+ */
 struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *pool,
                            struct registry *registry, const struct front_places *places,
                            struct err *err) MUST_CHECK;
@@ -34,8 +35,8 @@ struct front_session { /* for lists; borrowed for the call */
     int64_t oldest_call_ms, last_use_unix_ms;
     bool has_stream;
 };
-void front_sessions_each(struct front *f,
-                         void (*each)(void *arg, const struct front_session *s), void *arg);
+void front_sessions_each(struct front *f, void (*each)(void *arg, const struct front_session *s),
+                         void *arg);
 
 enum session_change {
     SESSION_OPENED,

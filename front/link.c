@@ -141,12 +141,14 @@ bool link_take_result(struct link *l, struct span message)
 static void answer_initialize(struct session *s, struct flight *f)
 {
     struct project *project = s->daemon->project;
-    char *note = xasprintf("This server works on the project %s (project key %s, kept warm by poold).",
-                           project->root, project->key);
+    char *note =
+        xasprintf("This server works on the project %s (project key %s, kept warm by poold).",
+                  project->root, project->key);
     struct buf answer = BUF_INIT(2 * CAP_HANDSHAKE);
     if (!s->is_published)
         session_publish(s);
-    if (handshake_answer(&answer, (struct span){s->link.result, strlen(s->link.result)}, f->id, note))
+    if (handshake_answer(&answer, (struct span){s->link.result, strlen(s->link.result)}, f->id,
+                         note))
         flight_answer(f, (struct span){answer.data, answer.len});
     else
         flight_fail(f, ERR_INTERNAL, "the answer to initialize could not be made");
@@ -179,8 +181,7 @@ void link_opened(struct link *l)
     struct session *s = l->session;
     l->state = LINK_OPEN;
     s->holds++;
-    list_each(node, after, &s->flights)
-        flight_go(container_of(node, struct flight, session_node));
+    list_each(node, after, &s->flights) flight_go(container_of(node, struct flight, session_node));
     if (link_is_open(l) && s->stream)
         l->transport->push(l, true);
     s->holds--;
@@ -220,11 +221,11 @@ void link_message(struct link *l, struct span json)
     list_each(node, after, &s->flights)
     {
         struct flight *f = container_of(node, struct flight, session_node);
-        bool is_its = peek.kind == RPC_RESPONSE
-                          ? f->id.n == peek.id.n && f->id.n && memcmp(f->id.p, peek.id.p, f->id.n) == 0
-                          : peek.kind == RPC_NOTIFICATION && f->token.n &&
-                                f->token.n == peek.progress_of.n &&
-                                memcmp(f->token.p, peek.progress_of.p, f->token.n) == 0;
+        bool is_its =
+            peek.kind == RPC_RESPONSE
+                ? f->id.n == peek.id.n && f->id.n && memcmp(f->id.p, peek.id.p, f->id.n) == 0
+                : peek.kind == RPC_NOTIFICATION && f->token.n && f->token.n == peek.progress_of.n &&
+                      memcmp(f->token.p, peek.progress_of.p, f->token.n) == 0;
         if (!is_its || f->phase == FLIGHT_QUEUED)
             continue;
         if (peek.kind == RPC_RESPONSE)

@@ -1,6 +1,7 @@
 /* front/link.h - one MCP connection of ours to one daemon life, on behalf of a session. Makes the
  * handshake with the client's own initialize parameters, hands calls over, carries what the daemon
- * sends unasked. When the daemon's life ends, so does the link; the session stays and opens another.
+ * sends unasked. When the daemon's life ends, so does the link; the session stays and opens
+ * another.
  *
  * Owned by: its session (one each). The two daemon transports are struct link_transport. */
 #pragma once
@@ -43,10 +44,10 @@ struct link {
     struct upstream *opening; /* handshake request under way */
     struct upstream *push;    /* the stream of what comes unasked (HTTP: GET; SSE: the stream) */
     bool is_initialized_sent, is_stale_seen;
-    bool is_result_sse;       /* the handshake's answer comes as SSE */
+    bool is_result_sse; /* the handshake's answer comes as SSE */
     int status;
     struct sse_splitter split;
-    struct buf held;          /* unfinished event of the push stream, or a handshake answer */
+    struct buf held; /* unfinished event of the push stream, or a handshake answer */
 };
 
 void link_init(struct link *l, struct session *s);
@@ -70,17 +71,19 @@ void link_push_changed(struct link *l);
 void link_drained(struct link *l);
 
 /* --- for the transports --- */
-/* The daemon's answer to initialize has come (whole message). False: it is no good, the link failed. */
+/* The daemon's answer to initialize has come (whole message). False: it is no good, the link
+ * failed. */
 bool link_take_result(struct link *l, struct span message);
-/* The client's own initialize is answered from it, while `initialized` is on its way. The last thing to
- * do with l: a session that nobody waits for ends here. */
+/* The client's own initialize is answered from it, while `initialized` is on its way. The last
+ * thing to do with l: a session that nobody waits for ends here. */
 void link_greet(struct link *l);
 void link_opened(struct link *l);
 /* may_retry: the daemon seems to be gone rather than unwilling. */
 void link_failed(struct link *l, bool may_retry, const char *why);
 /* A message that the daemon sent on its push stream. */
 void link_message(struct link *l, struct span json);
-/* The daemon seems to be gone: the pool looks, and what is queued is looked at again in a moment. */
+/* The daemon seems to be gone: the pool looks, and what is queued is looked at again in a moment.
+ */
 void link_suspect(struct link *l);
 /* The initialize request with the client's params, for the wire. */
 bool link_initialize_body(struct link *l, struct buf *out) MUST_CHECK;

@@ -1,5 +1,6 @@
-/* front/link_http.c - links to daemons that speak Streamable HTTP: a POST per message, the answer as
- * JSON or SSE in its response; a GET stream for what comes unasked. (MCP 2025-11-25, transports.) */
+/* front/link_http.c - links to daemons that speak Streamable HTTP: a POST per message, the answer
+ * as JSON or SSE in its response; a GET stream for what comes unasked. (MCP 2025-11-25,
+ * transports.) */
 #include "base/caps.h"
 #include "base/str.h"
 #include "front/flight.h"
@@ -19,14 +20,15 @@ static char *head_lines(const struct link *l, const char *method, const char *ac
     return xasprintf("%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: %s\r\n%s%s%s%s%s%s", method,
                      link_path(l), s->daemon->port, accept, upstream ? "Mcp-Session-Id: " : "",
                      upstream ? upstream : "", upstream ? "\r\n" : "",
-                     is_negotiated ? "MCP-Protocol-Version: " : "", is_negotiated ? s->protocol : "",
-                     is_negotiated ? "\r\n" : "");
+                     is_negotiated ? "MCP-Protocol-Version: " : "",
+                     is_negotiated ? s->protocol : "", is_negotiated ? "\r\n" : "");
 }
 
 static void send_message(struct link *l, struct upstream *up, const char *extra, const char *body,
                          size_t body_n)
 {
-    static const char accept[] = "application/json, text/event-stream\r\nContent-Type: application/json";
+    static const char accept[] =
+        "application/json, text/event-stream\r\nContent-Type: application/json";
     char *lines = l->call_head;
     if (!lines)
         lines = head_lines(l, "POST", accept);
@@ -106,8 +108,7 @@ static bool send_initialized(struct link *l)
     static const char body[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
     struct err err = {0};
     l->is_initialized_sent = true;
-    l->opening =
-        upstream_open(l->session->front, l->session->daemon, &initialized_user, l, &err);
+    l->opening = upstream_open(l->session->front, l->session->daemon, &initialized_user, l, &err);
     if (!l->opening) {
         link_failed(l, true, err_text(&err));
         return false;
@@ -120,7 +121,8 @@ static bool send_initialized(struct link *l)
 static bool find_response(const char *bytes, size_t n, struct buf *out)
 {
     struct sse_splitter split = {0};
-    for (size_t at = 0, len; at < n && (len = sse_first(&split, bytes + at, n - at)) > 0; at += len) {
+    for (size_t at = 0, len; at < n && (len = sse_first(&split, bytes + at, n - at)) > 0;
+         at += len) {
         struct sse_event event;
         sse_event_parse(bytes + at, len, &event);
         if (event.data_lines && rpc_is_response(event.data.p, event.data.n) == 1)
@@ -191,7 +193,8 @@ static const struct upstream_user initialized_user = {on_initialized_head, on_ig
 /* 404 (or 400 of servers that do not conform) to a session id: the daemon has forgotten us. */
 static bool is_session_lost(const struct flight *f)
 {
-    return f->session->link.upstream_session && f->tries < 2 && (f->status == 404 || f->status == 400);
+    return f->session->link.upstream_session && f->tries < 2 &&
+           (f->status == 404 || f->status == 400);
 }
 
 static void on_call_head(void *self, const struct http_head *head)

@@ -1,5 +1,5 @@
-/* front/link_sse.c - links to daemons that speak HTTP+SSE (MCP 2024-11-05): one stream that names the
- * path to POST to, every answer as an event on it. */
+/* front/link_sse.c - links to daemons that speak HTTP+SSE (MCP 2024-11-05): one stream that names
+ * the path to POST to, every answer as an event on it. */
 #include "base/caps.h"
 #include "base/str.h"
 #include "front/flight.h"
@@ -84,7 +84,7 @@ static bool is_target(const char *p, const char *end)
 {
     if (!p || p == end || *p != '/')
         return false;
-    while (p < end && *p > ' ' && *p < 0x7f)
+    while (p<end && * p> ' ' && *p < 0x7f)
         p++;
     return p == end;
 }
@@ -176,7 +176,8 @@ static void on_stream_body(void *self, const char *bytes, size_t n)
         take_event(l, events.data + at, len);
         at += len;
     }
-    if (l->push == stream && at < events.len && !buf_add(&l->held, events.data + at, events.len - at))
+    if (l->push == stream && at < events.len &&
+        !buf_add(&l->held, events.data + at, events.len - at))
         assert(false); /* it was in a buffer of the same cap */
     buf_release(&events);
     s->holds--;

@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 
-static const int64_t call_bounds_us[] = {
-    500,     1000,    2500,    5000,    10000,    25000,    50000,    100000,    250000,
-    500000,  1000000, 2500000, 5000000, 10000000, 30000000, 60000000, 300000000, 0};
+static const int64_t call_bounds_us[] = {500,     1000,     2500,     5000,     10000,     25000,
+                                         50000,   100000,   250000,   500000,   1000000,   2500000,
+                                         5000000, 10000000, 30000000, 60000000, 300000000, 0};
 
 void front_metrics_init(struct front_metrics *m)
 {
@@ -81,8 +81,8 @@ static void count_session(void *arg, const struct front_session *s)
 static int64_t flights_of(const struct front *f)
 {
     int64_t n = 0;
-    list_each(node, after, &f->flights)
-        n += container_of(node, const struct flight, node)->kind != FLIGHT_ONEWAY;
+    list_each(node, after, &f->flights) n +=
+        container_of(node, const struct flight, node)->kind != FLIGHT_ONEWAY;
     return n;
 }
 

@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-static const char ways[] = "name the project in the URL (/p/KEY/mcp; `poolctl ensure DIR` prints it), "
-                           "in an X-Poold-Project header (path or key) or as ?project=PATH";
+static const char ways[] =
+    "name the project in the URL (/p/KEY/mcp; `poolctl ensure DIR` prints it), "
+    "in an X-Poold-Project header (path or key) or as ?project=PATH";
 
 const char *route_word(enum route_rule rule)
 {
@@ -121,15 +122,19 @@ bool route_by_request(struct front *f, const struct route_url *url, const struct
 bool route_by_owner(struct front *f, const struct owner *owner, struct route *out, struct err *err)
 {
     if (!owner->is_found)
-        return err_set(err, ERR_NO_PROJECT, 0, "poold cannot tell which project this client works "
-                       "in: %s. To %s.", owner->why, ways);
+        return err_set(err, ERR_NO_PROJECT, 0,
+                       "poold cannot tell which project this client works "
+                       "in: %s. To %s.",
+                       owner->why, ways);
     char how[64];
     struct err inner = {0};
     struct project *project = pool_project_at(f->pool, owner->cwd, how, &inner);
     if (!project)
-        return err_set(err, ERR_NO_PROJECT, 0, "%s (working directory of %s, pid %ld). Run the client "
+        return err_set(err, ERR_NO_PROJECT, 0,
+                       "%s (working directory of %s, pid %ld). Run the client "
                        "inside a project, run `poolctl ensure DIR` once, or "
-                       "%s.", err_text(&inner), owner->program, (long)owner->pid, ways);
+                       "%s.",
+                       err_text(&inner), owner->program, (long)owner->pid, ways);
     out->rule = ROUTE_OWNER;
     out->project = project;
     return true;

@@ -72,8 +72,8 @@ void session_save(struct session *s)
     };
     struct err err = {0};
     if (!registry_session_put(s->front->registry, &row, &err))
-        log_warn("session is not in the registry", "project=%s error=%s",
-                 s->daemon->project->key, log_quote(err_text(&err)));
+        log_warn("session is not in the registry", "project=%s error=%s", s->daemon->project->key,
+                 log_quote(err_text(&err)));
 }
 
 void session_publish(struct session *s)
@@ -82,8 +82,8 @@ void session_publish(struct session *s)
     table_add(s);
     session_save(s);
     log_info("session opened", "project=%s server=%s client=%s route=%s pid=%ld transport=%s",
-             s->daemon->project->key, s->daemon->server, log_quote(s->client),
-             route_word(s->rule), (long)s->pid, s->is_sse ? "sse" : "http");
+             s->daemon->project->key, s->daemon->server, log_quote(s->client), route_word(s->rule),
+             (long)s->pid, s->is_sse ? "sse" : "http");
     front_session_news(s, SESSION_OPENED);
 }
 
@@ -102,8 +102,7 @@ static void free_session(struct session *s)
 
 void session_release(struct session *s)
 {
-    if (list_is_empty(&s->flights) && !s->stream && !s->holds &&
-        (s->is_ended || !s->is_published))
+    if (list_is_empty(&s->flights) && !s->stream && !s->holds && (s->is_ended || !s->is_published))
         free_session(s);
 }
 
@@ -228,10 +227,8 @@ struct session *session_find(struct front *f, struct span id)
 void session_each(struct front *f, void (*each)(void *arg, struct session *s), void *arg)
 {
     for (int i = 0; i < SESSION_BUCKETS; i++)
-        list_each(node, after, &f->sessions[i])
-            each(arg, container_of(node, struct session, node));
-    list_each(node, after, &f->unlisted)
-        each(arg, container_of(node, struct session, node));
+        list_each(node, after, &f->sessions[i]) each(arg, container_of(node, struct session, node));
+    list_each(node, after, &f->unlisted) each(arg, container_of(node, struct session, node));
 }
 
 static void destroy_one(void *arg, struct session *s)
@@ -250,8 +247,8 @@ void session_destroy_all(struct front *f)
 
 /* --- tidying --- */
 
-#define SILENT_MS (60 * 60 * 1000ll)          /* no sign of its client for so long */
-#define PRUNE_MS (24 * 60 * 60 * 1000ll)      /* between two looks at old rows */
+#define SILENT_MS (60 * 60 * 1000ll)     /* no sign of its client for so long */
+#define PRUNE_MS (24 * 60 * 60 * 1000ll) /* between two looks at old rows */
 #define ROW_KEPT_MS (30 * 24 * 60 * 60 * 1000ll)
 
 static void tidy_one(void *arg, struct session *s)

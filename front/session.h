@@ -1,7 +1,8 @@
 /* front/session.h - what one MCP client has with the front. It outlives connections, daemons and
- * poold: its id is our own, unguessable and self-proving (project key, server, revision, creation and
- * an HMAC with the key file in the state directory), so that an id which the registry has lost is
- * still taken back. One registry write when a session is made, re-linked or ended; none per call.
+ * poold: its id is our own, unguessable and self-proving (project key, server, revision, creation
+ * and an HMAC with the key file in the state directory), so that an id which the registry has lost
+ * is still taken back. One registry write when a session is made, re-linked or ended; none per
+ * call.
  *
  * Owned by: the front's table. An ended session is freed with its last flight. */
 #pragma once
@@ -11,24 +12,24 @@
 
 struct session {
     struct front *front;
-    struct list node;           /* table bucket; front->unlisted before it is published and once ended */
-    char *id;                   /* NULL until published */
-    struct daemon *daemon;      /* the slot it belongs to */
+    struct list node;      /* table bucket; front->unlisted before it is published and once ended */
+    char *id;              /* NULL until published */
+    struct daemon *daemon; /* the slot it belongs to */
     bool is_sse, is_ended, is_published;
-    enum route_rule rule;       /* that decided the project */
-    char *initialize;           /* raw params of the client's initialize, to do it again */
-    char protocol[16];          /* negotiated revision, "" before */
-    char *client;               /* "name version", for people */
-    pid_t pid;                  /* of the client process, 0 unknown */
-    uint64_t pid_start;         /* its start time: a recycled pid is another client */
+    enum route_rule rule; /* that decided the project */
+    char *initialize;     /* raw params of the client's initialize, to do it again */
+    char protocol[16];    /* negotiated revision, "" before */
+    char *client;         /* "name version", for people */
+    pid_t pid;            /* of the client process, 0 unknown */
+    uint64_t pid_start;   /* its start time: a recycled pid is another client */
     char *program, *cwd;
     int64_t created_unix_ms, last_use_unix_ms;
     struct list flights;
-    int holds;                  /* being walked over: not to be freed */
+    int holds; /* being walked over: not to be freed */
     struct link link;
-    struct conn *stream;        /* the client's GET or /sse stream, NULL if none */
+    struct conn *stream; /* the client's GET or /sse stream, NULL if none */
     struct list stream_node;
-    int64_t stream_beat_ms;     /* last byte on it */
+    int64_t stream_beat_ms; /* last byte on it */
 };
 
 /* A session of this slot. owner may be NULL. Not in the table until published. */
@@ -38,7 +39,8 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
 void session_publish(struct session *s);
 /* Write its row again (its link has changed). */
 void session_save(struct session *s);
-/* The session of this id: known, or taken back from registry or proof. NULL: never issued, or ended. */
+/* The session of this id: known, or taken back from registry or proof. NULL: never issued, or
+ * ended. */
 struct session *session_find(struct front *f, struct span id);
 /* The client has ended it: no request with its id is served any more. */
 void session_end(struct session *s);

@@ -44,9 +44,9 @@ char *session_id_make(const struct session *s)
     char random_text[17], mac[MAC_TEXT + 1];
     digest_random(random, sizeof random);
     digest_base32(random, sizeof random, random_text);
-    char *proof = xasprintf("1~%" PRIx64 "~%s~%s~%s~%s", (uint64_t)s->created_unix_ms, random_text,
-                            s->protocol[0] ? s->protocol : "-", s->daemon->project->key,
-                            s->daemon->server);
+    char *proof =
+        xasprintf("1~%" PRIx64 "~%s~%s~%s~%s", (uint64_t)s->created_unix_ms, random_text,
+                  s->protocol[0] ? s->protocol : "-", s->daemon->project->key, s->daemon->server);
     mac_of(s->front, proof, strlen(proof), mac);
     char *id = xasprintf("%s~%s", proof, mac);
     free(proof);

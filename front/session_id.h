@@ -1,5 +1,5 @@
-/* front/session_id.h - session ids that prove themselves: 1~CREATED~RANDOM~REVISION~KEY~SERVER~MAC, where
- * the MAC is made with the key file in the state directory. */
+/* front/session_id.h - session ids that prove themselves: 1~CREATED~RANDOM~REVISION~KEY~SERVER~MAC,
+ * where the MAC is made with the key file in the state directory. */
 #pragma once
 #include "front/session.h"
 
@@ -15,4 +15,5 @@ bool session_key_load(struct front *f, struct err *err) MUST_CHECK;
 /* A new id for s, signed: new string. */
 char *session_id_make(const struct session *s);
 /* Take an id apart if it is one that this installation has signed. */
-bool session_id_read(const struct front *f, struct span id, struct session_id_parts *out) MUST_CHECK;
+bool session_id_read(const struct front *f, struct span id,
+                     struct session_id_parts *out) MUST_CHECK;

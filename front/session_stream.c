@@ -29,7 +29,8 @@ static const struct conn_user stream_user = {on_stream_gone, on_stream_drained};
 
 void session_stream_open(struct session *s, struct conn *c)
 {
-    /* Framed by the end of the connection: a killed poold then looks like a clean end to clients. */
+    /* Framed by the end of the connection: a killed poold then looks like a clean end to clients.
+     */
     c->will_close = true;
     conn_take(c, &stream_user, s);
     s->stream = c;

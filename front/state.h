@@ -18,33 +18,33 @@ struct front {
     struct registry *registry;
     const struct front_places *places;
     int listen_fd, port;
-    uid_t uid;              /* ours: whose requests are answered */
+    uid_t uid; /* ours: whose requests are answered */
     ev_io accept_io;
 
-    struct list conns;      /* client connections */
+    struct list conns; /* client connections */
     int conn_count;
-    struct list searching;  /* connections whose owner is being looked for */
-    struct list flights;    /* requests under way */
-    struct list upstreams;  /* busy upstream connections */
-    struct list idle;       /* kept-alive upstream connections, oldest first */
-    struct list streams;    /* long client streams (GET, /sse), for their keep-alive */
+    struct list searching; /* connections whose owner is being looked for */
+    struct list flights;   /* requests under way */
+    struct list upstreams; /* busy upstream connections */
+    struct list idle;      /* kept-alive upstream connections, oldest first */
+    struct list streams;   /* long client streams (GET, /sse), for their keep-alive */
     struct list doomed_conns, doomed_upstreams;
     int api_relays;
     struct front_metrics metrics;
     struct front_listener listener;
 
     struct list sessions[SESSION_BUCKETS];
-    struct list unlisted;   /* sessions not published yet, or ended and waiting for a last flight */
+    struct list unlisted; /* sessions not published yet, or ended and waiting for a last flight */
     int session_count;
     int64_t pruned_unix_ms; /* when old session rows were last looked at */
     uint8_t session_key[32];
 
-    ev_prepare reaper;      /* frees what is doomed before the loop blocks */
-    ev_idle search_idle;    /* steps owner searches between other work */
-    ev_timer second;        /* runs while something is timed: flights, half requests, idle upstreams */
-    ev_timer soon;          /* runs while queued calls wait for a suspected daemon */
-    ev_timer minute;        /* always: sessions of departed clients are put aside */
-    ev_timer keepalive;     /* runs while there are long streams */
+    ev_prepare reaper;   /* frees what is doomed before the loop blocks */
+    ev_idle search_idle; /* steps owner searches between other work */
+    ev_timer second;     /* runs while something is timed: flights, half requests, idle upstreams */
+    ev_timer soon;       /* runs while queued calls wait for a suspected daemon */
+    ev_timer minute;     /* always: sessions of departed clients are put aside */
+    ev_timer keepalive;  /* runs while there are long streams */
     char read_buffer[READ_SIZE]; /* one for the process: an idle connection owns none */
 };
 

@@ -63,15 +63,15 @@ struct upstream *upstream_open(struct front *f, struct daemon *daemon,
         up->out.cap = CAP_BODY + 2 * CAP_HEAD;
         up->in.cap = CAP_HEAD + READ_SIZE;
         ev_io_init(&up->io, on_io, fd, EV_READ | EV_WRITE);
-        /* Before clients: a daemon's end that has reached us is seen before the next call is sent. */
+        /* Before clients: a daemon's end that has reached us is seen before the next call is sent.
+         */
         ev_set_priority(&up->io, EV_MAXPRI);
         ev_io_start(f->loop, &up->io);
     }
     list_add_tail(&f->upstreams, &up->node);
     up->user = user;
     up->self = self;
-    up->is_sent = up->got_bytes = up->has_head = up->keep = up->is_head =
-        up->was_refused = false;
+    up->is_sent = up->got_bytes = up->has_head = up->keep = up->is_head = up->was_refused = false;
     return up;
 }
 
@@ -108,9 +108,9 @@ static void end(struct upstream *up, enum upstream_end how)
         user->on_end(self, how);
 }
 
-/* The other side closed or failed (sys: errno, 0 for a plain close). A reset says that bytes of ours
- * lay unread when the other side went, or came after it had (RFC 1122, 4.2.2.13): the request was not
- * read. A plain close says nothing of the kind: it may have been, and is never repeated. */
+/* The other side closed or failed (sys: errno, 0 for a plain close). A reset says that bytes of
+ * ours lay unread when the other side went, or came after it had (RFC 1122, 4.2.2.13): the request
+ * was not read. A plain close says nothing of the kind: it may have been, and is never repeated. */
 static void broken(struct upstream *up, int sys)
 {
     bool is_late = up->out.len || up->was_refused || sys == EPIPE || sys == EINPROGRESS;
@@ -296,8 +296,9 @@ static void feed(struct upstream *up, const char *bytes, size_t n)
     }
 }
 
-/* Why a connection that ended was ended: EPIPE if the other side had closed before our bytes came. Its
- * refusal of them may be on its way yet: what it has not acknowledged with its end, it never read. */
+/* Why a connection that ended was ended: EPIPE if the other side had closed before our bytes came.
+ * Its refusal of them may be on its way yet: what it has not acknowledged with its end, it never
+ * read. */
 static int end_reason(int fd)
 {
     int sys = net_connect_error(fd), left = 0;

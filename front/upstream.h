@@ -11,11 +11,11 @@
 #include "mcp/http_head.h"
 
 enum upstream_end {
-    UPSTREAM_DONE,      /* the answer is complete */
-    UPSTREAM_UNSENT,    /* never connected, or reset with the request unread: nothing was taken */
-    UPSTREAM_STALE,     /* the same on a kept connection, which the other side was just closing:
-                           at once on a new one */
-    UPSTREAM_BROKEN     /* lost after it was (or may have been) handed over */
+    UPSTREAM_DONE,   /* the answer is complete */
+    UPSTREAM_UNSENT, /* never connected, or reset with the request unread: nothing was taken */
+    UPSTREAM_STALE,  /* the same on a kept connection, which the other side was just closing:
+                        at once on a new one */
+    UPSTREAM_BROKEN  /* lost after it was (or may have been) handed over */
 };
 
 struct upstream_user {
@@ -33,11 +33,11 @@ struct upstream {
     struct front *front;
     struct list node;
     ev_io io;
-    struct daemon *daemon;   /* NULL: api.sock */
-    char daemon_id[32];      /* the life it was dialled for */
+    struct daemon *daemon; /* NULL: api.sock */
+    char daemon_id[32];    /* the life it was dialled for */
     bool is_connected, is_reused, is_sent, got_bytes, has_head, is_doomed, keep;
     bool was_refused; /* sending failed: the request is not whole there */
-    bool is_head; /* the request is a HEAD: its answer has no body, whatever its length says */
+    bool is_head;     /* the request is a HEAD: its answer has no body, whatever its length says */
     enum { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_CLOSE } body;
     int64_t left;
     struct http_chunked chunked;
