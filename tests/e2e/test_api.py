@@ -55,15 +55,15 @@ class Api:
             return http.client.HTTPConnection("127.0.0.1", self.pool.port, timeout=timeout)
         return UnixConnection(self.pool.run / "api.sock", timeout)
 
-    def ask(self, method, path, body=None, headers=None, front=False, timeout=60):
+    def ask(self, method, path, body=None, headers=None, front=False, timeout=60, prefix="/api/v1"):
         c = self.connection(front, timeout)
         if headers is None:
             headers = JSON if method != "GET" else {}
         text = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        c.request(method, "/api/v1" + path, text, headers)
+        c.request(method, prefix + path, text, headers)
         answer = Answer(c.getresponse())
         c.close()
-        self.contract().check(method, "/api/v1" + path, answer)
+        self.contract().check(method, prefix + path, answer)
         return answer
 
     def contract(self):
@@ -264,15 +264,16 @@ def test_no_wait_answers_at_once(api, project):
     assert d["state"] == "starting" and d["step"] in ("queued", "spawned")
 
 
-def test_a_client_that_hangs_up_is_noticed_and_aborts_nothing(api, project):
+@pytest.mark.parametrize("front", [False, True])
+def test_a_client_that_hangs_up_is_noticed_and_aborts_nothing(api, project, front):
     path = project()
     d = api.ensure(path, server="hangs", noWait=True)
-    wait_until(lambda: api.get(slot(d))["pid"], "it is spawned")
+    wait_until(lambda: api.get(slot(d), front=front)["pid"], "it is spawned")
     before = api.descriptors_at_rest()
     waiting = []
     for ndjson in (False, True):
         for _ in range(5):
-            c = api.connection()
+            c = api.connection(front)
             c.request("POST", "/api/v1/ensure", json.dumps({"path": str(path), "server": "hangs"}),
                       {**JSON, **({"Accept": "application/x-ndjson"} if ndjson else {})})
             waiting.append(c)

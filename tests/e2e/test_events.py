@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import signal
 import socket
 import threading
 import time
@@ -275,19 +276,22 @@ def test_a_silent_stream_gets_a_comment_every_15_s(api):
 # --- what answers wait for ---
 
 def test_a_list_right_after_a_restart_knows_what_runs(api, project):
-    """No answer about daemons before poold has found those of before it."""
-    daemons = {api.ensure(project(name))["daemonId"] for name in "abcd"}
-    old = api.pool.pid()
-    os.kill(old, 9)
-    seen = []
-    for _ in range(200):
-        try:
-            seen.append({x["daemonId"] for x in api.get("/daemons") if x["state"] == "ready"})
-        except (OSError, http.client.HTTPException):
-            continue  # cut off by the kill
-        if api.pool.pid() not in (None, old):
-            break
-    assert seen and all(s == daemons for s in seen), seen
+    """No answer about daemons before poold has found those of before it, however slow a keeper is."""
+    daemons = [api.ensure(project(name)) for name in "abc"]
+    keeper, old = daemons[1]["keeperPid"], api.pool.pid()
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(old, signal.SIGKILL)
+        wait_until(lambda: api.pool.pid() not in (None, old) and api.pool.serves(), "the next poold")
+        later = threading.Timer(0.7, os.kill, (keeper, signal.SIGCONT))
+        later.start()
+        assert not api.get("/health")["synced"]  # this one does not wait
+        listed, metrics = api.get("/daemons"), api.ask("GET", "/metrics", prefix="").bytes
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    assert {x["daemonId"]: x["state"] for x in listed} == {d["daemonId"]: "ready" for d in daemons}
+    assert b'poold_daemons{state="ready"} 3' in metrics
+    assert api.get("/health")["synced"]
 
 
 def test_forget_answers_when_the_daemons_are_gone(api, project):
