@@ -15,8 +15,8 @@
 #include "front/front.h"
 #include "platform/activate.h"
 #include "platform/dirs.h"
-#include "platform/net.h"
 #include "platform/peer.h"
+#include "platform/places.h"
 #include "platform/proc.h"
 #include "platform/self.h"
 #include "pool/log_limit.h"
@@ -26,23 +26,20 @@
 
 #include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define DEFAULT_LISTEN "127.0.0.1:7337"
 
 struct poold {
     struct dirs dirs;
-    const char *listen, *log_format; /* log_format: of the command line, or NULL */
-    char *log_file;                  /* where poolctl lets us write */
-    char *keeper_program, *api_socket, *address;
-    struct activate_sockets sockets;
-    int lock_fd;
+    const char *log_format; /* of the command line, or NULL */
+    char *log_file;         /* where poolctl lets us write */
+    char *keeper_program;
+    struct places places;
 
     struct ev_loop *loop;
     struct config *config;
@@ -59,49 +56,6 @@ struct poold {
     bool is_ending;
 };
 
-/* --- places and sockets --- */
-
-/* An exclusive lock on run_dir/name, or -1. keep_on_exec: whoever we become goes on holding it. */
-static int lock_run_file(const struct poold *p, const char *name, bool keep_on_exec)
-{
-    char *path = str_path(p->dirs.run_dir, name);
-    int fd = open(path, O_RDWR | O_CREAT | (keep_on_exec ? 0 : O_CLOEXEC), 0600);
-    free(path);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-/* The pid in poold.pid once it is there (another poold may just be starting), or 0. */
-static int64_t serving_pid(const struct poold *p)
-{
-    char *path = str_path(p->dirs.run_dir, "poold.pid");
-    int64_t pid = 0;
-    for (int64_t end = clock_ms() + 2000; pid == 0 && clock_ms() < end;) {
-        char *text = NULL;
-        size_t n = 0;
-        if (dirs_read_file(path, 64, &text, &n, NULL)) {
-            text[strcspn(text, "\n")] = '\0';
-            if (!str_to_int(text, 1, INT32_MAX, &pid) || !proc_start_time((pid_t)pid))
-                pid = 0;
-        }
-        free(text);
-        if (!pid)
-            usleep(20000);
-    }
-    free(path);
-    return pid;
-}
-
-static bool already_running(const struct poold *p, struct err *err)
-{
-    int64_t pid = serving_pid(p);
-    return err_set(err, ERR_ALREADY_RUNNING, 0, "already running, pid %lld (run directory %s)",
-                   (long long)pid, p->dirs.run_dir);
-}
-
 /* The format for the holder's own few lines: a configuration with a mistake is told of by the poold
  * that it starts. */
 static char *log_format_of(const struct poold *p)
@@ -114,75 +68,6 @@ static char *log_format_of(const struct poold *p)
                                          : "logfmt");
     config_free(config);
     return format;
-}
-
-/* Open the sockets and become the keeper that holds them. Returns only on failure. */
-static bool become_holder(struct poold *p, char **argv, struct err *err)
-{
-    int lock = lock_run_file(p, "holder.flock", true);
-    if (lock < 0)
-        return already_running(p, err);
-    int serving = lock_run_file(p, "poold.lock", false);
-    if (serving < 0)
-        return already_running(p, err);
-    close(serving);
-    int front, api;
-    if (!net_listen_tcp(p->listen, &front, err) || !net_listen_unix(p->api_socket, &api, err))
-        return false;
-    /* As descriptors 3 and 4, open across exec; the lock moves out of their way first. */
-    int moved_lock = fcntl(lock, F_DUPFD, 16);
-    int moved_front = fcntl(front, F_DUPFD_CLOEXEC, 16),
-        moved_api = fcntl(api, F_DUPFD_CLOEXEC, 16);
-    if (moved_lock < 0 || moved_front < 0 || moved_api < 0 || dup2(moved_front, 3) < 0 ||
-        dup2(moved_api, 4) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "unable to pass on the listening sockets");
-    struct strv args = {0};
-    const char *const fixed[] = {p->keeper_program, "hold",      "--run-dir",   p->dirs.run_dir,
-                                 "--fd-names",      "front:api", "--log-format"};
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        strv_add(&args, fixed[i]);
-    strv_add_take(&args, log_format_of(p));
-    strv_add(&args, "--");
-    strv_add_take(&args, self_sibling("poold"));
-    for (int i = 1; argv[i]; i++)
-        strv_add(&args, argv[i]);
-    execv(p->keeper_program, args.items);
-    int sys = errno;
-    strv_finish(&args);
-    return err_set(err, ERR_SYSTEM, sys, "unable to run %s", p->keeper_program);
-}
-
-static bool write_run_file(const struct poold *p, const char *name, long long value,
-                           struct err *err)
-{
-    char text[32];
-    int n = snprintf(text, sizeof text, "%lld\n", value);
-    char *path = str_path(p->dirs.run_dir, name);
-    bool ok = dirs_write_file(path, text, (size_t)n, 0600, err);
-    free(path);
-    return ok;
-}
-
-static void remove_run_file(const struct poold *p, const char *name)
-{
-    char *path = str_path(p->dirs.run_dir, name);
-    unlink(path);
-    free(path);
-}
-
-/* We serve these places: lock, complete the sockets, say who and where we are. */
-static bool take_places(struct poold *p, struct err *err)
-{
-    p->lock_fd = lock_run_file(p, "poold.lock", false);
-    if (p->lock_fd < 0)
-        return already_running(p, err);
-    if (p->sockets.front < 0 && !net_listen_tcp(p->listen, &p->sockets.front, err))
-        return false;
-    if (p->sockets.api < 0 && !net_listen_unix(p->api_socket, &p->sockets.api, err))
-        return false;
-    p->address = xasprintf("127.0.0.1:%d", net_port(p->sockets.front));
-    return write_run_file(p, "poold.pid", getpid(), err) &&
-           write_run_file(p, "port", net_port(p->sockets.front), err);
 }
 
 /* --- what the api asks of us --- */
@@ -404,8 +289,9 @@ static bool build(struct poold *p, struct err *err)
     if (!p->pool)
         return false;
     p->log_limit = log_limit_create(p->loop, p->pool);
-    p->front_places = (struct front_places){p->dirs.state_dir, p->api_socket};
-    p->front = front_create(p->loop, p->sockets.front, p->pool, p->registry, &p->front_places, err);
+    p->front_places = (struct front_places){p->dirs.state_dir, p->places.api_socket};
+    p->front =
+        front_create(p->loop, p->places.sockets.front, p->pool, p->registry, &p->front_places, err);
     if (!p->front)
         return false;
     struct api_host host = {
@@ -421,10 +307,10 @@ static bool build(struct poold *p, struct err *err)
         .config_file = p->dirs.config_file,
         .state_dir = p->dirs.state_dir,
         .run_dir = p->dirs.run_dir,
-        .listen = p->address,
+        .listen = p->places.address,
         .started_unix_ms = p->started_unix_ms,
     };
-    p->api = api_create(p->loop, p->sockets.api, p->pool, p->registry, &host, err);
+    p->api = api_create(p->loop, p->places.sockets.api, p->pool, p->registry, &host, err);
     front_listen(p->front, &(struct front_listener){.arg = p, .on_session = on_session});
     return p->api != NULL;
 }
@@ -437,7 +323,7 @@ static bool serve(struct poold *p, struct err *err)
         return err_set(err, ERR_SYSTEM, errno, "unable to make an event loop");
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, not our end */
-    bool ok = take_places(p, err) && build(p, err);
+    bool ok = places_serve(&p->places, err) && build(p, err);
     if (ok) {
         watch_signal(p, &p->on_term, on_end_signal, SIGTERM);
         watch_signal(p, &p->on_int, on_end_signal, SIGINT);
@@ -445,7 +331,7 @@ static bool serve(struct poold *p, struct err *err)
         activate_notify("READY=1");
         feed_watchdog(p);
         log_info("poold serves", "version=" POOLD_VERSION " pid=%ld listen=%s state=%s run=%s",
-                 (long)getpid(), p->address, log_quote(p->dirs.state_dir),
+                 (long)getpid(), p->places.address, log_quote(p->dirs.state_dir),
                  log_quote(p->dirs.run_dir));
         ev_run(p->loop, 0);
     }
@@ -456,10 +342,7 @@ static bool serve(struct poold *p, struct err *err)
     log_limit_destroy(p->log_limit);
     registry_close(p->registry);
     config_free(p->config);
-    if (p->lock_fd >= 0) {
-        remove_run_file(p, "poold.pid");
-        remove_run_file(p, "port");
-    }
+    places_leave(&p->places);
     return ok;
 }
 
@@ -519,15 +402,15 @@ static bool read_options(int argc, char **argv, struct options *out, int *status
 static bool find_places(struct poold *p, const struct options *options, struct err *err)
 {
     const char *from_env = getenv("POOLD_LISTEN");
-    p->listen = options->of[OPTION_LISTEN] ? options->of[OPTION_LISTEN]
-                : from_env && from_env[0]  ? from_env
-                                           : DEFAULT_LISTEN;
+    const char *listen = options->of[OPTION_LISTEN] ? options->of[OPTION_LISTEN]
+                         : from_env && from_env[0]  ? from_env
+                                                    : DEFAULT_LISTEN;
     if (!dirs_find(options->of[OPTION_CONFIG], options->of[OPTION_STATE_DIR],
                    options->of[OPTION_RUN_DIR], &p->dirs, err))
         return false;
     p->log_format = options->of[OPTION_LOG_FORMAT];
     p->log_file = str_path(p->dirs.state_dir, "logs/poold.log");
-    p->api_socket = str_path(p->dirs.run_dir, "api.sock");
+    places_init(&p->places, p->dirs.run_dir, listen);
     p->keeper_program = self_sibling("poold-keeper");
     if (!p->keeper_program || access(p->keeper_program, X_OK)) {
         free(p->keeper_program);
@@ -550,15 +433,20 @@ static bool run(struct poold *p, const struct options *options, char **argv, str
     free(keepers);
     if (!ok)
         return false;
-    int handed = activate_take(&p->sockets, err);
+    int handed = activate_take(&p->places.sockets, err);
     if (handed < 0)
         return false;
-    return handed ? serve(p, err) : become_holder(p, argv, err);
+    if (handed)
+        return serve(p, err);
+    char *log_format = log_format_of(p);
+    ok = places_hold(&p->places, p->keeper_program, log_format, argv, err);
+    free(log_format);
+    return ok;
 }
 
 int main(int argc, char **argv)
 {
-    struct poold p = {.lock_fd = -1, .sockets = {-1, -1, -1}};
+    struct poold p = {0};
     struct options options = {0};
     struct err err = {0};
     int status;
@@ -570,9 +458,8 @@ int main(int argc, char **argv)
         status = err_row(err.code)->exit;
     }
     dirs_finish(&p.dirs);
-    free(p.api_socket);
+    places_finish(&p.places);
     free(p.log_file);
     free(p.keeper_program);
-    free(p.address);
     return status;
 }
