@@ -277,14 +277,31 @@ static void a_symbolic_link_comes_back_as_what_it_leads_to(void **state)
     free(link);
 }
 
+/* May we make mounts that only we see? In a chroot, / is no mount that could be made private. */
+static bool can_make_mounts(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit((unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
+                      mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0
+                  ? 0
+                  : 1);
+    waitpid(pid, &status, 0);
+    if (status)
+        print_message("skipped in part: no mounts of our own can be made here\n");
+    return status == 0;
+}
+
 static void a_directory_with_a_strange_name_is_found(void **state)
 {
     (void)state;
     char *odd = str_path(root, "a b\\040\n(deleted)");
     assert_int_equal(mkdir(odd, 0700), 0);
     assert_found_in((struct plan){.cwd = odd}, "127.0.0.1:0", odd);
-    assert_found_in((struct plan){.cwd = there, .bind_from = odd, .bind_to = there}, "127.0.0.1:0",
-                    odd);
+    if (can_make_mounts())
+        assert_found_in((struct plan){.cwd = there, .bind_from = odd, .bind_to = there},
+                        "127.0.0.1:0", odd);
     free(odd);
 }
 
@@ -522,18 +539,6 @@ static void a_moved_directory_is_read_again(void **state)
     close(server);
     free(old);
     free(new);
-}
-
-static bool can_make_mounts(void)
-{
-    int status = 0;
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 ? 0 : 1);
-    waitpid(pid, &status, 0);
-    if (status)
-        print_message("skipped: no mount namespace can be made here\n");
-    return status == 0;
 }
 
 static void a_bind_mount_that_pretends_to_be_elsewhere_is_seen_through(void **state)
