@@ -72,6 +72,18 @@ static bool already_running(const struct places *p, struct err *err)
                    (long long)pid, p->run_dir);
 }
 
+/* The front tells users apart by the kernel's socket table, which knows this machine's only; a
+ * loopback address keeps everybody else out before that. */
+static bool listen_front(const struct places *p, int *fd, struct err *err)
+{
+    if (!str_starts(p->listen, "127.") && !str_starts(p->listen, "[::1]:"))
+        return err_set(err, ERR_ADDRESS, 0,
+                       "unable to listen on '%s': the front serves programs on this machine only; "
+                       "use HOST:PORT on loopback, like 127.0.0.1:7337 or [::1]:7337",
+                       p->listen);
+    return net_listen_tcp(p->listen, fd, err);
+}
+
 bool places_hold(const struct places *p, const char *keeper_program, const char *log_format,
                  char **argv, struct err *err)
 {
@@ -83,7 +95,7 @@ bool places_hold(const struct places *p, const char *keeper_program, const char 
         return already_running(p, err);
     close(serving);
     int front, api;
-    if (!net_listen_tcp(p->listen, &front, err) || !net_listen_unix(p->api_socket, &api, err))
+    if (!listen_front(p, &front, err) || !net_listen_unix(p->api_socket, &api, err))
         return false;
     /* As descriptors 3 and 4, open across exec; the lock moves out of their way first. */
     int moved_lock = fcntl(lock, F_DUPFD, 16);
@@ -131,7 +143,7 @@ bool places_serve(struct places *p, struct err *err)
     p->lock_fd = lock_run_file(p, "poold.lock", false);
     if (p->lock_fd < 0)
         return already_running(p, err);
-    if (p->sockets.front < 0 && !net_listen_tcp(p->listen, &p->sockets.front, err))
+    if (p->sockets.front < 0 && !listen_front(p, &p->sockets.front, err))
         return false;
     if (p->sockets.api < 0 && !net_listen_unix(p->api_socket, &p->sockets.api, err))
         return false;

@@ -171,3 +171,9 @@ def test_what_the_front_refuses_of_the_api_is_a_problem(pool):
     problem = json.loads(r.read())
     assert r.status == 415 and r.getheader("Content-Type") == "application/problem+json"
     assert problem["status"] == 415 and problem["code"] == "bad-request" and "application/json" in problem["detail"]
+
+
+def test_other_machines_are_not_listened_to(pool, project):
+    pool.env["POOLD_LISTEN"] = "0.0.0.0:0"
+    refused = pool.ctl("ensure", project(), check=False)
+    assert refused.returncode == 11 and "this machine only" in refused.stderr
