@@ -113,7 +113,7 @@ def test_one_session_goes_on_after_each_death(pool, project, claude):
 
 def test_a_slow_start_is_waited_for(pool, project, claude):
     a = project("a")
-    pool.configure({"fake": fake_server("--start-delay", "4")})
+    pool.configure({"fake": fake_server("--start-delay", "1")})
     pool.start()
     program = claude()
     assert program.said(program.prompt(a, ("echo", {"text": "at last"}))) == "at last"

@@ -404,10 +404,16 @@ def test_logs_and_following_them(pool, project):
     up = pool.json("ensure", repo)
     assert "started pid" in pool.ctl("logs", cwd=repo).stdout
     assert pool.json("logs", "-n", "1", repo)["lines"]
-    follow = subprocess.Popen([BIN / "poolctl", "logs", "-fn0", repo], env=pool.env, stdout=subprocess.PIPE)
+    follow = subprocess.Popen([BIN / "poolctl", "logs", "-fn1", repo], env=pool.env, stdout=subprocess.PIPE)
+
+    def read_until(word):
+        text = b""
+        while word not in text:
+            assert select.select([follow.stdout], [], [], 20)[0], text
+            text += os.read(follow.stdout.fileno(), 4096)
+    read_until(b"\n")  # it follows now
     pool.ctl("stop", repo)
-    assert select.select([follow.stdout], [], [], 20)[0]
-    assert b"stopping" in os.read(follow.stdout.fileno(), 4096)
+    read_until(b"stopping")
     follow.kill()
     follow.communicate()
     assert str(up["pid"]) in pool.ctl("logs", repo).stdout
