@@ -306,8 +306,7 @@ static void one_way(struct conn *c, const struct request *request, struct sessio
 static void answer_ping(struct conn *c, struct span id)
 {
     struct buf body = BUF_INIT(CAP_HEAD + id.n);
-    if (buf_add_str(&body, "{\"jsonrpc\":\"2.0\",\"id\":") && buf_add(&body, id.p, id.n) &&
-        buf_add_str(&body, ",\"result\":{}}"))
+    if (rpc_write_empty(&body, id))
         conn_answer(c, 200, "", "application/json", (struct span){body.data, body.len});
     else
         conn_close(c);

@@ -132,9 +132,8 @@ void client_sse_message(struct conn *c, const struct request *request)
         begin(s, request, &peek);
     } else if (peek.kind == RPC_REQUEST && rpc_text_is(peek.method, "ping")) {
         free(headers);
-        struct buf body = BUF_INIT(CAP_HEAD);
-        if (buf_add_str(&body, "{\"jsonrpc\":\"2.0\",\"id\":") &&
-            buf_add(&body, peek.id.p, peek.id.n) && buf_add_str(&body, ",\"result\":{}}"))
+        struct buf body = BUF_INIT(CAP_HEAD + peek.id.n);
+        if (rpc_write_empty(&body, peek.id))
             session_stream_message(s, (struct span){body.data, body.len});
         buf_release(&body);
     } else if (peek.kind == RPC_REQUEST) {

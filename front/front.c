@@ -217,19 +217,7 @@ static void describe(void *arg, struct session *s)
     const struct walk *walk = arg;
     if (!s->is_published || s->is_ended)
         return;
-    struct front_session out = {
-        .project_key = s->daemon->project->key,
-        .server = s->daemon->server,
-        .client = s->client ? s->client : "",
-        .transport = s->is_sse ? "sse" : "http",
-        .route = route_word(s->rule),
-        .program = s->program ? s->program : "",
-        .cwd = s->cwd ? s->cwd : "",
-        .pid = (int)s->pid,
-        .oldest_call_ms = -1,
-        .last_use_unix_ms = s->last_use_unix_ms,
-        .has_stream = s->stream != NULL,
-    };
+    struct front_session out = session_view(s);
     int64_t now_ms = clock_ms();
     list_each(node, after, &s->flights)
     {

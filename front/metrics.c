@@ -48,19 +48,7 @@ void front_session_news(const struct session *s, enum session_change what)
     f->metrics.sessions[what]++;
     if (!f->listener.on_session)
         return;
-    const struct front_session view = {
-        .project_key = s->daemon->project->key,
-        .server = s->daemon->server,
-        .client = s->client ? s->client : "",
-        .transport = s->is_sse ? "sse" : "http",
-        .route = route_word(s->rule),
-        .program = s->program ? s->program : "",
-        .cwd = s->cwd ? s->cwd : "",
-        .pid = (int)s->pid,
-        .oldest_call_ms = -1,
-        .last_use_unix_ms = s->last_use_unix_ms,
-        .has_stream = s->stream != NULL,
-    };
+    const struct front_session view = session_view(s);
     f->listener.on_session(f->listener.arg, &view, what);
 }
 

@@ -224,6 +224,23 @@ struct session *session_find(struct front *f, struct span id)
     return take_back(f, id);
 }
 
+struct front_session session_view(const struct session *s)
+{
+    return (struct front_session){
+        .project_key = s->daemon->project->key,
+        .server = s->daemon->server,
+        .client = s->client ? s->client : "",
+        .transport = s->is_sse ? "sse" : "http",
+        .route = route_word(s->rule),
+        .program = s->program ? s->program : "",
+        .cwd = s->cwd ? s->cwd : "",
+        .pid = (int)s->pid,
+        .oldest_call_ms = -1,
+        .last_use_unix_ms = s->last_use_unix_ms,
+        .has_stream = s->stream != NULL,
+    };
+}
+
 void session_each(struct front *f, void (*each)(void *arg, struct session *s), void *arg)
 {
     for (int i = 0; i < SESSION_BUCKETS; i++)

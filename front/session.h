@@ -46,6 +46,8 @@ struct session *session_find(struct front *f, struct span id);
 void session_end(struct session *s);
 /* Drop a session that was never published, or free an ended one without flights. */
 void session_release(struct session *s);
+/* What of it is shown in lists and news, without its calls. Borrowed from s. */
+struct front_session session_view(const struct session *s);
 /* Every session in turn, ended and unpublished ones too; the callback may end it. */
 void session_each(struct front *f, void (*each)(void *arg, struct session *s), void *arg);
 void session_destroy_all(struct front *f);

@@ -55,5 +55,7 @@ int rpc_is_response(const char *json, size_t n);
  * (empty: null). data is raw JSON or empty. message is escaped. */
 bool rpc_write_error(struct buf *out, struct span id, int code, const char *message,
                      struct span data) MUST_CHECK;
+/* Write the answer to a ping: {"jsonrpc":"2.0","id":ID,"result":{}}. */
+bool rpc_write_empty(struct buf *out, struct span id) MUST_CHECK;
 /* Append text as a JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
 bool json_write_string(struct buf *out, const char *text, size_t n) MUST_CHECK;

@@ -75,3 +75,9 @@ bool rpc_write_error(struct buf *out, struct span id, int code, const char *mess
     out->len = before;
     return false;
 }
+
+bool rpc_write_empty(struct buf *out, struct span id)
+{
+    return buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && buf_add(out, id.p, id.n) &&
+           buf_add_str(out, ",\"result\":{}}");
+}
