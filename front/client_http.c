@@ -4,157 +4,11 @@
 #include "base/caps.h"
 #include "base/str.h"
 #include "front/flight.h"
+#include "front/http_answer.h"
 #include "mcp/handshake.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* --- answers --- */
-
-static void sse_head(struct flight *f)
-{
-    struct conn *c = f->conn;
-    if (c->is_http10)
-        c->will_close = true;
-    if (f->kind == FLIGHT_INITIALIZE && !f->session->is_published)
-        session_publish(f->session); /* a slow start: its id can only be said in this head */
-    conn_printf(c,
-                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
-                "%s",
-                c->is_http10 ? "" : "Transfer-Encoding: chunked\r\n");
-    const char *headers = flight_headers(f->session, f->kind == FLIGHT_INITIALIZE);
-    conn_add(c, headers, strlen(headers));
-    conn_printf(c, "%s\r\n", c->will_close ? "Connection: close\r\n" : "");
-    f->form = FORM_SSE;
-}
-
-/* Bytes of an SSE answer, in a chunk where the client knows chunks. */
-static void sse_bytes(struct flight *f, const char *bytes, size_t n)
-{
-    struct conn *c = f->conn;
-    if (!c || !n)
-        return;
-    if (f->form == FORM_NONE)
-        sse_head(f);
-    if (!c->is_http10)
-        conn_printf(c, "%zx\r\n", n);
-    conn_add(c, bytes, n);
-    if (f->conn && !c->is_http10)
-        conn_add(c, "\r\n", 2);
-}
-
-static void json_begin(struct flight *f, int64_t length)
-{
-    struct conn *c = f->conn;
-    if (f->form ==
-        FORM_SSE) { /* a keep-alive has gone out: the answer becomes an event, held until */
-        buf_release(&f->held); /* it is whole, so that other events may come in between */
-        return;
-    }
-    f->form = FORM_JSON;
-    if (length < 0 && c->is_http10)
-        c->will_close = true;
-    conn_add(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", 49);
-    const char *headers = flight_headers(f->session, f->kind == FLIGHT_INITIALIZE);
-    conn_add(c, headers, strlen(headers));
-    if (!f->conn)
-        return;
-    if (length >= 0) {
-        conn_add(c, "Content-Length: ", 16);
-        conn_add_int(c, length);
-        conn_add(c, "\r\n", 2);
-    } else if (!c->is_http10)
-        conn_add(c, "Transfer-Encoding: chunked\r\n", 28);
-    conn_add(c, c->will_close ? "Connection: close\r\n\r\n" : "\r\n", c->will_close ? 21 : 2);
-    f->is_chunking = length < 0 && !c->is_http10;
-}
-
-static void json_data(struct flight *f, const char *bytes, size_t n)
-{
-    if (f->form == FORM_SSE) {
-        if (!buf_add(&f->held, bytes, n))
-            flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB",
-                        CAP_MESSAGE / 1024 / 1024);
-        return;
-    }
-    if (f->is_chunking)
-        conn_printf(f->conn, "%zx\r\n", n);
-    if (f->conn)
-        conn_add(f->conn, bytes, n);
-    if (f->conn && f->is_chunking)
-        conn_add(f->conn, "\r\n", 2);
-}
-
-static void message(struct flight *f, struct span json, bool is_answer);
-
-static void json_end(struct flight *f)
-{
-    if (f->form == FORM_SSE)
-        message(f, (struct span){f->held.data, f->held.len}, true);
-    else if (f->is_chunking)
-        conn_add(f->conn, "0\r\n\r\n", 5);
-}
-
-static void message(struct flight *f, struct span json, bool is_answer)
-{
-    if (is_answer && f->form == FORM_NONE) {
-        json_begin(f, (int64_t)json.n);
-        if (f->conn)
-            json_data(f, json.p, json.n);
-        return;
-    }
-    struct buf event = BUF_INIT(CAP_MESSAGE + 1024);
-    if (sse_event_write(&event, "message", NULL, json))
-        sse_bytes(f, event.data, event.len);
-    buf_release(&event);
-}
-
-static void end(struct flight *f)
-{
-    struct conn *c = f->conn;
-    if (!c)
-        return;
-    f->conn = NULL;
-    if (f->form == FORM_SSE && !c->is_http10)
-        conn_add(c, "0\r\n\r\n", 5);
-    conn_finish(c);
-}
-
-static void flush(struct flight *f)
-{
-    if (f->conn)
-        conn_flush(f->conn);
-}
-
-static bool is_full(struct flight *f)
-{
-    return f->conn && conn_is_full(f->conn);
-}
-
-static void beat(struct flight *f)
-{
-    if (f->form == FORM_JSON)
-        return; /* a body of known length has begun */
-    sse_bytes(f, ": poold\r\n\r\n", 11);
-    flush(f);
-}
-
-const struct flight_client client_http_sink = {json_begin, json_data, json_end, sse_bytes, message,
-                                               end,        flush,     is_full,  beat};
-
-static void on_gone(void *self)
-{
-    flight_client_gone(self);
-}
-
-static void on_drained(void *self)
-{
-    struct flight *f = self;
-    if (f->up)
-        upstream_resume(f->up);
-}
-
-static const struct conn_user flight_user = {on_gone, on_drained};
 
 /* --- requests --- */
 
@@ -230,7 +84,8 @@ static bool client_route(struct conn *c, const struct request *request, const st
 }
 
 struct session *client_session(struct conn *c, const struct request *request,
-                               const struct route_url *url, struct span id, bool is_sse)
+                               const struct route_url *url, struct span id,
+                               enum session_client client_kind)
 {
     struct route route;
     struct err err = {0};
@@ -241,7 +96,7 @@ struct session *client_session(struct conn *c, const struct request *request,
         err_set(&err, ERR_TOO_BIG, 0, "there are %d sessions already", CAP_SESSIONS);
     else
         d = pool_slot(c->front->pool, route.project, route.server, &err);
-    struct session *s = d ? session_new(c->front, d, route.rule, c->owner, is_sse) : NULL;
+    struct session *s = d ? session_new(c->front, d, route.rule, c->owner, client_kind) : NULL;
     if (!s)
         answer_rpc_error(c, id, &err);
     owner_free(c->owner); /* read again at the next initialize: a client may have moved */
@@ -252,7 +107,7 @@ struct session *client_session(struct conn *c, const struct request *request,
 static void begin_session(struct conn *c, const struct request *request,
                           const struct route_url *url, const struct rpc_peek *peek)
 {
-    struct session *s = client_session(c, request, url, peek->id, false);
+    struct session *s = client_session(c, request, url, peek->id, CLIENT_HTTP);
     if (!s)
         return;
     s->initialize =
@@ -260,7 +115,7 @@ static void begin_session(struct conn *c, const struct request *request,
     s->client = handshake_client_name(peek->params);
     struct flight *f =
         flight_new(s, FLIGHT_INITIALIZE, &client_http_sink, c, request->body, peek, NULL);
-    conn_take(c, &flight_user, f);
+    conn_take(c, &http_flight_user, f);
     flight_go(f);
 }
 
@@ -386,7 +241,7 @@ static void on_post(struct conn *c, const struct request *request, const struct 
     } else {
         struct flight *f = flight_new(s, FLIGHT_CALL, &client_http_sink, c, request->body, &peek,
                                       client_headers(&request->head));
-        conn_take(c, &flight_user, f);
+        conn_take(c, &http_flight_user, f);
         flight_go(f);
     }
 }

@@ -3,8 +3,7 @@
 #pragma once
 #include "front/conn.h"
 #include "front/route.h"
-
-struct session;
+#include "front/session.h"
 
 void client_http_request(struct conn *c, const struct request *request,
                          const struct route_url *url);
@@ -13,4 +12,5 @@ char *client_headers(const struct http_head *head);
 /* A new session for who asks. id: of the request, for errors. NULL: it was answered, or waits for
  * the owner of the socket to be found and is dispatched again. */
 struct session *client_session(struct conn *c, const struct request *request,
-                               const struct route_url *url, struct span id, bool is_sse);
+                               const struct route_url *url, struct span id,
+                               enum session_client client_kind);

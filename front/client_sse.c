@@ -71,7 +71,7 @@ void client_sse_open(struct conn *c, const struct request *request, const struct
         conn_answer(c, 405, "Allow: GET\r\n", "", (struct span){0});
         return;
     }
-    struct session *s = client_session(c, request, url, (struct span){0}, true);
+    struct session *s = client_session(c, request, url, (struct span){0}, CLIENT_SSE);
     if (!s)
         return;
     session_publish(s);

@@ -107,6 +107,10 @@ void flight_go(struct flight *f)
     }
     /* While it is on its way down the call waits for the next life and holds nothing up. */
     set_using(f, d->state != DAEMON_DRAINING && d->state != DAEMON_STOPPING);
+    if (f->kind == FLIGHT_OWN && !link_is_open(&f->session->link)) {
+        flight_fail(f, ERR_DAEMON_LOST, "the link is not open");
+        return;
+    }
     if (!daemon_is_up(d)) {
         if (f->kind == FLIGHT_ONEWAY) {
             flight_end(f);
@@ -164,7 +168,8 @@ void flight_fail(struct flight *f, enum err_code code, const char *fmt, ...)
     va_end(args);
     if (f->kind != FLIGHT_ONEWAY && !f->has_answer)
         give_error(f, code, text);
-    if (f->kind == FLIGHT_INITIALIZE && f->session->is_published && !f->session->is_sse)
+    if (f->kind == FLIGHT_INITIALIZE && f->session->is_published &&
+        f->session->client_kind == CLIENT_HTTP)
         session_end(f->session); /* its id went out with a keep-alive; nobody will use it */
     finish(f);
 }

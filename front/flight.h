@@ -18,7 +18,8 @@ enum flight_form { FORM_NONE, FORM_JSON, FORM_SSE };
 enum flight_kind {
     FLIGHT_CALL,       /* a request of the client */
     FLIGHT_INITIALIZE, /* answered from the link's handshake */
-    FLIGHT_ONEWAY      /* a notification or a response: nothing comes back */
+    FLIGHT_ONEWAY,     /* a notification or a response: nothing comes back */
+    FLIGHT_OWN         /* a request of the front's own (own.h): it starts and opens nothing */
 };
 
 struct flight;
@@ -41,6 +42,7 @@ struct flight {
     enum flight_phase phase;
     enum flight_form form;
     const struct flight_client *client;
+    void *client_self; /* of that client adapter, if it keeps anything per flight */
     struct conn *conn; /* HTTP client's connection, NULL when gone or not HTTP */
     char *body;        /* the request, own copy */
     size_t body_n;

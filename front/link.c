@@ -68,6 +68,7 @@ void link_resume(struct link *l, const char *daemon_id, const char *upstream_ses
 {
     link_reset(l);
     snprintf(l->daemon_id, sizeof l->daemon_id, "%s", daemon_id);
+    snprintf(l->protocol, sizeof l->protocol, "%s", l->session->protocol);
     l->transport = &link_http;
     l->upstream_session = upstream_session[0] ? xstrdup(upstream_session) : NULL;
     l->state = LINK_OPEN;
@@ -133,7 +134,9 @@ bool link_take_result(struct link *l, struct span message)
     }
     free(l->result);
     l->result = xstrndup(message.p, message.n);
-    snprintf(l->session->protocol, sizeof l->session->protocol, "%s", protocol);
+    snprintf(l->protocol, sizeof l->protocol, "%s", protocol);
+    if (!l->session->protocol[0]) /* else its client was told one already */
+        memcpy(l->session->protocol, l->protocol, sizeof l->protocol);
     return true;
 }
 

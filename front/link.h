@@ -36,6 +36,7 @@ struct link {
     enum link_state state;
     const struct link_transport *transport;
     char daemon_id[32];
+    char protocol[16];        /* the revision that was agreed with the daemon */
     char *upstream_session;   /* the daemon's session id (HTTP), or NULL */
     char *post_path;          /* where messages go (HTTP+SSE) */
     char *call_head;          /* the part of a call's head that is always the same, made at need */

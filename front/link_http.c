@@ -21,7 +21,7 @@ static char *head_lines(const struct link *l, const char *method, const char *ac
                      link_path(l), s->daemon->port, accept, upstream ? "Mcp-Session-Id: " : "",
                      upstream ? upstream : "", upstream ? "\r\n" : "",
                      is_negotiated ? "MCP-Protocol-Version: " : "",
-                     is_negotiated ? s->protocol : "", is_negotiated ? "\r\n" : "");
+                     is_negotiated ? l->protocol : "", is_negotiated ? "\r\n" : "");
 }
 
 static void send_message(struct link *l, struct upstream *up, const char *extra, const char *body,

@@ -12,6 +12,21 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const client_words[] = {"http", "sse", "lines", "modern"};
+
+const char *session_client_word(enum session_client c)
+{
+    return client_words[c];
+}
+
+static enum session_client client_from(const char *word)
+{
+    int c = CLIENT_COUNT - 1;
+    while (c > CLIENT_HTTP && strcmp(client_words[c], word) != 0)
+        c--;
+    return (enum session_client)c;
+}
+
 /* --- the table --- */
 
 static struct list *bucket_of(struct front *f, struct span id)
@@ -23,13 +38,13 @@ static struct list *bucket_of(struct front *f, struct span id)
 }
 
 struct session *session_new(struct front *f, struct daemon *daemon, enum route_rule rule,
-                            const struct owner *owner, bool is_sse)
+                            const struct owner *owner, enum session_client client_kind)
 {
     struct session *s = xcalloc(1, sizeof *s);
     s->front = f;
     s->daemon = daemon;
     s->rule = rule;
-    s->is_sse = is_sse;
+    s->client_kind = client_kind;
     s->created_unix_ms = s->last_use_unix_ms = clock_unix_ms();
     list_add_tail(&f->unlisted, &s->node);
     list_init(&s->flights);
@@ -66,7 +81,7 @@ void session_save(struct session *s)
         .initialize = s->initialize ? s->initialize : "",
         .upstream_daemon = link_is_known_upstream(&s->link) ? s->link.daemon_id : "",
         .upstream_session = s->link.upstream_session ? s->link.upstream_session : "",
-        .transport = s->is_sse ? "sse" : "http",
+        .transport = session_client_word(s->client_kind),
         .created_unix_ms = s->created_unix_ms,
         .last_unix_ms = s->last_use_unix_ms,
     };
@@ -83,7 +98,7 @@ void session_publish(struct session *s)
     session_save(s);
     log_info("session opened", "project=%s server=%s client=%s route=%s pid=%ld transport=%s",
              s->daemon->project->key, s->daemon->server, log_quote(s->client), route_word(s->rule),
-             (long)s->pid, s->is_sse ? "sse" : "http");
+             (long)s->pid, session_client_word(s->client_kind));
     front_session_news(s, SESSION_OPENED);
 }
 
@@ -148,14 +163,14 @@ static void on_row(void *arg, const struct session_row *row)
     if (!daemon)
         return;
     struct session *s =
-        session_new(t->front, daemon, ROUTE_SESSION, NULL, strcmp(row->transport, "sse") == 0);
+        session_new(t->front, daemon, ROUTE_SESSION, NULL, client_from(row->transport));
     s->created_unix_ms = row->created_unix_ms;
     s->client = xstrdup(row->client);
     if (row->initialize[0])
         s->initialize = xstrdup(row->initialize);
     snprintf(s->protocol, sizeof s->protocol, "%s", row->protocol);
     /* An HTTP link needs nothing but its id: it goes on if the same daemon still lives. */
-    if (!s->is_sse && row->upstream_daemon[0])
+    if (s->client_kind != CLIENT_SSE && row->upstream_daemon[0])
         link_resume(&s->link, row->upstream_daemon, row->upstream_session);
     t->session = s;
 }
@@ -173,7 +188,7 @@ static struct session *take_back(struct front *f, struct span id)
     if (!t.session && !t.is_ended) { /* lost by the registry: the id itself says enough */
         struct daemon *daemon = slot_of(f, parts.key, parts.server);
         if (daemon) {
-            t.session = session_new(f, daemon, ROUTE_SESSION, NULL, false);
+            t.session = session_new(f, daemon, ROUTE_SESSION, NULL, CLIENT_HTTP);
             t.session->created_unix_ms = (int64_t)strtoull(parts.created, NULL, 16);
             if (strcmp(parts.protocol, "-") != 0)
                 snprintf(t.session->protocol, sizeof t.session->protocol, "%s", parts.protocol);
@@ -230,7 +245,7 @@ struct front_session session_view(const struct session *s)
         .project_key = s->daemon->project->key,
         .server = s->daemon->server,
         .client = s->client ? s->client : "",
-        .transport = s->is_sse ? "sse" : "http",
+        .transport = session_client_word(s->client_kind),
         .route = route_word(s->rule),
         .program = s->program ? s->program : "",
         .cwd = s->cwd ? s->cwd : "",

@@ -10,12 +10,23 @@
 #include "front/link.h"
 #include "front/route.h"
 
+enum session_client {                /* what the client speaks */
+                      CLIENT_HTTP,   /* Streamable HTTP with our session id */
+                      CLIENT_SSE,    /* HTTP+SSE */
+                      CLIENT_LINES,  /* JSON lines over mcp.sock */
+                      CLIENT_MODERN, /* 2026-07-28: no session of its own; one of ours per slot,
+                                        Authorization and client process, never published */
+                      CLIENT_COUNT
+};
+const char *session_client_word(enum session_client c); /* http sse lines modern */
+
 struct session {
     struct front *front;
     struct list node;      /* table bucket; front->unlisted before it is published and once ended */
     char *id;              /* NULL until published */
     struct daemon *daemon; /* the slot it belongs to */
-    bool is_sse, is_ended, is_published;
+    enum session_client client_kind;
+    bool is_ended, is_published;
     enum route_rule rule; /* that decided the project */
     char *initialize;     /* raw params of the client's initialize, to do it again */
     char protocol[16];    /* negotiated revision, "" before */
@@ -34,7 +45,7 @@ struct session {
 
 /* A session of this slot. owner may be NULL. Not in the table until published. */
 struct session *session_new(struct front *f, struct daemon *daemon, enum route_rule rule,
-                            const struct owner *owner, bool is_sse);
+                            const struct owner *owner, enum session_client client_kind);
 /* Give it its id, put it into the table and the registry. */
 void session_publish(struct session *s);
 /* Write its row again (its link has changed). */

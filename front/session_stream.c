@@ -13,7 +13,8 @@ static void on_stream_gone(void *self)
     s->stream = NULL;
     list_remove(&s->stream_node);
     link_push_changed(&s->link);
-    if (s->is_sse && !s->is_ended) /* HTTP+SSE: the end of the stream is the end of the session */
+    if (s->client_kind == CLIENT_SSE &&
+        !s->is_ended) /* HTTP+SSE: the end of the stream is the end of the session */
         session_end(s);
 }
 
@@ -21,7 +22,7 @@ static void on_stream_drained(void *self)
 {
     struct session *s = self;
     link_drained(&s->link);
-    if (s->is_sse) /* their answers go through the stream too */
+    if (s->client_kind == CLIENT_SSE) /* their answers go through the stream too */
         flight_resume_all(s);
 }
 

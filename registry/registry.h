@@ -14,16 +14,17 @@
 struct registry;
 
 /* Why a daemon was started or went. The words are the column values; append only. */
-#define REASON_LIST(X)                                                                           \
-    X(ENSURE, "ensure") X(CALL, "call") X(RESTART, "restart") X(WARM, "session")                 \
-    X(ADOPTED, "adopted") X(REVIVED, "revived") X(IDLE, "idle") X(POOL_FULL, "pool-full")        \
-    X(MEMORY, "memory") X(ASKED, "asked") X(EVICTED, "evicted") X(SHUTDOWN, "shutdown")          \
-    X(CRASHED, "crashed") X(EXITED, "exited") X(EXEC_FAILED, "exec-failed")                      \
-    X(START_TIMEOUT, "start-timeout") X(START_EXITED, "start-exited")                            \
-    X(PORT_TAKEN, "port-taken") X(HANDSHAKE_FAILED, "handshake-failed")                          \
-    X(KEEPER_LOST, "keeper-lost") X(UNRESPONSIVE, "unresponsive") X(ORPHANED, "orphaned")        \
-    X(GONE_WHILE_AWAY, "gone-while-away") X(FORGOTTEN, "forgotten")                              \
-    X(DEFINITION, "definition-changed")
+#define REASON_LIST(X)                                                                             \
+    X(ENSURE, "ensure")                                                                            \
+    X(CALL, "call") X(RESTART, "restart") X(WARM, "session") X(ADOPTED, "adopted")                 \
+        X(REVIVED, "revived") X(IDLE, "idle") X(POOL_FULL, "pool-full") X(MEMORY, "memory")        \
+            X(ASKED, "asked") X(EVICTED, "evicted") X(SHUTDOWN, "shutdown") X(CRASHED, "crashed")  \
+                X(EXITED, "exited") X(EXEC_FAILED, "exec-failed")                                  \
+                    X(START_TIMEOUT, "start-timeout") X(START_EXITED, "start-exited")              \
+                        X(PORT_TAKEN, "port-taken") X(HANDSHAKE_FAILED, "handshake-failed")        \
+                            X(KEEPER_LOST, "keeper-lost") X(UNRESPONSIVE, "unresponsive")          \
+                                X(ORPHANED, "orphaned") X(GONE_WHILE_AWAY, "gone-while-away")      \
+                                    X(FORGOTTEN, "forgotten") X(DEFINITION, "definition-changed")
 enum reason {
     REASON_NONE,
 #define X(name, word) REASON_##name,
@@ -31,7 +32,7 @@ enum reason {
 #undef X
         REASON_COUNT
 };
-const char *reason_word(enum reason r); /* "" for NONE */
+const char *reason_word(enum reason r);    /* "" for NONE */
 enum reason reason_from(const char *word); /* NONE if unknown */
 
 /* Open (creating and migrating). A damaged file is renamed to FILE.damaged-<time> with its -wal,
@@ -41,8 +42,7 @@ bool registry_open(const char *file, struct registry **out, char **damaged_as,
                    struct err *err) MUST_CHECK;
 /* Read-only, for poolctl while poold is down. No file: err REGISTRY with sys ENOENT. Changing
  * anything through it is an err. */
-bool registry_open_readonly(const char *file, struct registry **out,
-                            struct err *err) MUST_CHECK;
+bool registry_open_readonly(const char *file, struct registry **out, struct err *err) MUST_CHECK;
 void registry_close(struct registry *r); /* truncating checkpoint; NULL is fine */
 /* Passive checkpoint if the WAL has grown or a minute has passed: from an idle moment. */
 void registry_tick(struct registry *r, int64_t now_ms);
@@ -76,8 +76,7 @@ struct project_row {
  * (a key that comes with another root loses its trust). */
 bool registry_project_put(struct registry *r, const struct project_row *row, struct err *err);
 /* Err NOT_FOUND if no project has this root. */
-bool registry_project_trust(struct registry *r, const char *root, bool is_trusted,
-                            struct err *err);
+bool registry_project_trust(struct registry *r, const char *root, bool is_trusted, struct err *err);
 /* And its daemons, leases and living sessions; tombstones and history stay until they are old.
  * Err NOT_FOUND. */
 bool registry_project_forget(struct registry *r, const char *key, struct err *err);
@@ -86,18 +85,19 @@ bool registry_projects(struct registry *r, project_row_fn *each, void *arg, stru
 
 /* --- daemons: the latest life per (project, server) --- */
 struct daemon_row {
-    const char *id;            /* of this life; never used again */
+    const char *id; /* of this life; never used again */
     const char *project_key, *server;
-    int64_t generation;        /* 1, 2, ... per (project, server) */
-    const char *state;         /* as DESIGN: down starting ready busy draining stopping failed */
-    const char *transport;     /* http sse stdio */
+    int64_t generation;    /* 1, 2, ... per (project, server) */
+    const char *state;     /* as DESIGN: down starting ready busy draining stopping failed */
+    const char *transport; /* http sse stdio */
     const char *definition;
     int64_t port, pid, keeper_pid;
-    int64_t started_unix_ms;   /* 0: not yet */
-    int64_t ready_unix_ms;     /* 0: never in this life */
-    int64_t ended_unix_ms;     /* 0: lives */
-    const char *reason;        /* of the last start or end */
-    const char *detail;        /* words for people, may be "" */
+    int64_t started_unix_ms; /* 0: not yet */
+    int64_t ready_unix_ms;   /* 0: never in this life */
+    int64_t ended_unix_ms;   /* 0: lives */
+    const char *reason;      /* of the last start or end */
+    const char *detail;      /* words for people, may be "" */
+    const char *handshake;   /* stdio: its answer to initialize, whole message; else "" */
     bool is_pinned;
 };
 bool registry_daemon_put(struct registry *r, const struct daemon_row *row, struct err *err);
@@ -116,22 +116,23 @@ bool registry_lease_drop(struct registry *r, int64_t port, struct err *err);
 
 /* --- sessions: one row when a session is made or changes, one when it ends; none per call --- */
 struct session_row {
-    const char *id;            /* the front's session id */
+    const char *id; /* the front's session id */
     const char *project_key, *server;
-    const char *protocol;      /* negotiated version, "" before */
-    const char *client;        /* name/version of the client, for people */
-    const char *initialize;    /* raw params JSON of the client's initialize, to do it again */
-    const char *upstream_daemon; /* daemon id of the open link, "" none */
-    const char *upstream_session;/* the daemon's own session id, "" none */
-    const char *transport;     /* the client's: http or sse */
+    const char *protocol;         /* negotiated version, "" before */
+    const char *client;           /* name/version of the client, for people */
+    const char *initialize;       /* raw params JSON of the client's initialize, to do it again */
+    const char *upstream_daemon;  /* daemon id of the open link, "" none */
+    const char *upstream_session; /* the daemon's own session id, "" none */
+    const char *transport;        /* the client's: http sse lines */
+    const char *level;            /* the log level it has set, "" none */
+    const char *subscriptions; /* JSON array of the resource URIs it has subscribed to, "" none */
     int64_t created_unix_ms, ended_unix_ms; /* ended 0: lives. An ended row is a tombstone */
-    int64_t last_unix_ms;      /* last known use; 0 is taken as created */
+    int64_t last_unix_ms;                   /* last known use; 0 is taken as created */
 };
 /* Add or change; a tombstone stays what it is. */
 bool registry_session_put(struct registry *r, const struct session_row *row, struct err *err);
 /* Make it a tombstone, also if the id is not known here. */
-bool registry_session_end(struct registry *r, const char *id, int64_t now_unix_ms,
-                          struct err *err);
+bool registry_session_end(struct registry *r, const char *id, int64_t now_unix_ms, struct err *err);
 /* The row of one id through the callback; *found says whether there is one. */
 typedef void session_row_fn(void *arg, const struct session_row *row);
 bool registry_session_get(struct registry *r, const char *id, session_row_fn *fn, void *arg,
@@ -141,14 +142,36 @@ bool registry_sessions(struct registry *r, session_row_fn *each, void *arg, stru
 /* Drop tombstones and sessions last used before this, and the oldest of too many. */
 bool registry_sessions_prune(struct registry *r, int64_t before_unix_ms, struct err *err);
 
+/* --- what is remembered of servers: their answers, so that a client need not wait for a start ---
+ * The key: who asked what of which definition. hash stands for the client's capabilities and
+ * Authorization; it is made by the front. */
+struct known_row {
+    const char *project_key, *server, *definition;
+    const char *era;      /* legacy or modern */
+    const char *protocol; /* the revision that the client asked for */
+    const char *hash;
+    const char *kind;     /* handshake tools prompts resources templates */
+    const char *result;   /* raw JSON of the answer's result */
+    int64_t seen_unix_ms; /* when a daemon last said so */
+};
+/* Add or replace. Rows of other definitions of the same (project, server) go. */
+bool registry_known_put(struct registry *r, const struct known_row *row, struct err *err);
+/* All of one (project, server), newest first. */
+typedef void known_row_fn(void *arg, const struct known_row *row);
+bool registry_known(struct registry *r, const char *project_key, const char *server,
+                    known_row_fn *each, void *arg, struct err *err);
+/* Drop one kind (empty: all) of one (project, server). */
+bool registry_known_drop(struct registry *r, const char *project_key, const char *server,
+                         const char *kind, struct err *err);
+
 /* --- history: bounded, newest last --- */
 struct history_row {
     int64_t seq, at_unix_ms;
     const char *project_key, *server, *daemon_id;
-    const char *event;         /* start ready end fail adopt */
-    const char *reason;        /* REASON word */
+    const char *event;  /* start ready end fail adopt */
+    const char *reason; /* REASON word */
     const char *detail;
-    int64_t took_ms;           /* start: until ready; end: how long it lived; -1 unknown */
+    int64_t took_ms; /* start: until ready; end: how long it lived; -1 unknown */
 };
 /* Add (seq is given by the table) and drop what is more than keep rows back. */
 bool registry_history_add(struct registry *r, const struct history_row *row, int64_t keep,
