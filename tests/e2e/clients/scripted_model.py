@@ -1,7 +1,7 @@
 """A model service for Claude Code whose answers the prompt itself prescribes.
 
 Each line `CALL tool {"json": "arguments"}` of the prompt becomes a tool_use, one after the other; then the
-texts of all tool results are the final answer, a line each. between(n) runs before the n-th call (from 0).
+texts of all tool results are the final answer, a line each. between(n) runs before the n-th call (from 0), seen(request) before every answer.
 A tool that is not there yet is waited for by the tool that Claude Code offers for that, as real models do: it
 goes on without a server that needs more than about 2 s to connect.
 """
@@ -65,6 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if not self.path.startswith("/v1/messages?") and self.path != "/v1/messages":
             return self.send(404, "application/json", b"{}")
+        self.server.seen(request)
         block = next_block(request, self.server.between)
         stop = "tool_use" if block["type"] == "tool_use" else "end_turn"
         message = {"id": "msg_1", "type": "message", "role": "assistant", "model": request["model"], "content": [],
@@ -91,10 +92,10 @@ class Handler(BaseHTTPRequestHandler):
 class Model:
     """The service on a port of its own, until close()."""
 
-    def __init__(self, between=lambda n: None):
+    def __init__(self, between=lambda n: None, seen=lambda request: None):
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.server.between = between
+        self.server.between, self.server.seen = between, seen
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
