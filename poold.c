@@ -19,6 +19,7 @@
 #include "platform/places.h"
 #include "platform/proc.h"
 #include "platform/self.h"
+#include "platform/spawn.h"
 #include "pool/log_limit.h"
 #include "pool/pool.h"
 #include "pool/serena.h"
@@ -321,6 +322,7 @@ static bool serve(struct poold *p, struct err *err)
     p->loop = ev_default_loop(EVFLAG_AUTO);
     if (!p->loop)
         return err_set(err, ERR_SYSTEM, errno, "unable to make an event loop");
+    spawn_raise_descriptors();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, not our end */
     bool ok = places_serve(&p->places, err) && build(p, err);

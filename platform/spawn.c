@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@ extern char **environ;
 
 #define STANDARD_PATH "/usr/local/bin:/usr/bin:/bin"
 #define MOST_DESCRIPTORS 32 /* stdio and passed ones */
+#define DESCRIPTORS 16384   /* enough for every client and daemon that the caps allow */
 
 enum step { STEP_PREPARE, STEP_DIRECTORY, STEP_EXEC };
 
@@ -22,6 +24,19 @@ struct failure { /* what the child writes into the report pipe when it cannot be
     enum step step;
     int sys;
 };
+
+static struct rlimit inherited; /* of descriptors, before it was raised; 0: it was not */
+
+void spawn_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS)
+        return;
+    struct rlimit more = limit;
+    more.rlim_cur = more.rlim_max < DESCRIPTORS ? more.rlim_max : DESCRIPTORS;
+    if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+        inherited = limit;
+}
 
 static const char *env_find(char *const *env, const char *name)
 {
@@ -101,6 +116,13 @@ static bool place_descriptors(const struct spawn_spec *spec, int *report)
     return true;
 }
 
+/* Programs that use select(2) rely on the limit that they usually get. */
+static void reset_descriptors(void)
+{
+    if (inherited.rlim_max)
+        setrlimit(RLIMIT_NOFILE, &inherited);
+}
+
 static void reset_signals(void)
 {
     for (int i = 1; i < NSIG; i++)
@@ -124,6 +146,7 @@ static void become(const struct spawn_spec *spec, char *const *env, pid_t parent
         failure = (struct failure){STEP_DIRECTORY, errno};
     } else {
         reset_signals();
+        reset_descriptors();
         if (spec->death_signal && !spawn_follow_parent(parent, spec->death_signal))
             raise(spec->death_signal);
         failure = (struct failure){STEP_EXEC, exec_search(spec->argv, env)};

@@ -26,6 +26,9 @@ struct spawn_spec {        /* all borrowed for the call */
  * in err->sys and a text that names the program (or the directory). */
 bool spawn_program(const struct spawn_spec *spec, pid_t *pid, struct err *err) MUST_CHECK;
 
+/* Let this process, but not what it starts, hold as many descriptors as it may. */
+void spawn_raise_descriptors(void);
+
 /* A pipe with both ends close-on-exec; false with errno. */
 bool spawn_pipe(int fds[2]) MUST_CHECK;
 

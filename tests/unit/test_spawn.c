@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,6 +185,22 @@ static void a_script_without_an_interpreter_line_runs_in_the_shell(void **state)
     unlink(path);
 }
 
+static void more_descriptors_are_for_us_and_not_for_the_child(void **state)
+{
+    (void)state;
+    struct rlimit before, after;
+    char out[64];
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit low = {256, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    spawn_raise_descriptors();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+    assert_true(after.rlim_cur > 256);
+    assert_int_equal(run((struct spawn_spec){0}, "ulimit -n", out, sizeof out), 0);
+    assert_string_equal(out, "256\n");
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +211,7 @@ int main(void)
         cmocka_unit_test(listening_sockets_are_announced_with_the_childs_own_pid),
         cmocka_unit_test(a_new_session_and_a_directory_are_set),
         cmocka_unit_test(what_cannot_run_says_why),
+        cmocka_unit_test(more_descriptors_are_for_us_and_not_for_the_child),
         cmocka_unit_test(a_script_without_an_interpreter_line_runs_in_the_shell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
