@@ -118,7 +118,7 @@ static bool is_ndjson_wanted(const struct request *r)
 /* daemon_want has been called: wait for what comes of it. */
 static void wait_for_start(struct request *r, struct daemon *d, bool is_warm_wanted)
 {
-    const struct config_server *server = config_find(pool_config(r->api->pool), d->server, NULL);
+    const struct config_server *server = pool_server(r->api->pool, d->project, d->server, NULL);
     struct start_wait *w = xcalloc(1, sizeof *w);
     w->key = xstrdup(d->project->key);
     w->server = xstrdup(d->server);
@@ -143,8 +143,10 @@ void on_ensure(struct request *r)
     struct project *project = place_project(r, true);
     if (!project)
         return;
-    struct daemon *d = pool_slot(pool, project, request_text(r, "server"), &err);
-    if (!d || (request_bool(r, "trust", false) && !place_trust(r->api, project, true, &err))) {
+    bool ok = !request_bool(r, "trust", false) ||
+              place_trust(r->api, project, true, request_text(r, "brought"), &err);
+    struct daemon *d = ok ? pool_slot(pool, project, request_text(r, "server"), &err) : NULL;
+    if (!d) {
         request_refuse(r, &err, NULL);
         return;
     }

@@ -28,7 +28,8 @@ void on_trust(struct request *r)
     struct err err = {0};
     if (!project)
         return;
-    if (place_trust(r->api, project, request_bool(r, "trusted", false), &err))
+    if (place_trust(r->api, project, request_bool(r, "trusted", false), request_text(r, "brought"),
+                    &err))
         request_answer(r, 200, view_project(r->api, project));
     else
         request_refuse(r, &err, NULL);

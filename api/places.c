@@ -42,10 +42,11 @@ struct project *place_project_in_path(struct request *r)
     return by_key(r, request_text(r, "key"));
 }
 
-bool place_trust(struct api *a, struct project *project, bool is_trusted, struct err *err)
+bool place_trust(struct api *a, struct project *project, bool is_trusted, const char *brought,
+                 struct err *err)
 {
     bool was_trusted = project->is_trusted;
-    if (!pool_trust(a->pool, project, is_trusted, err))
+    if (!pool_trust(a->pool, project, is_trusted, brought, err))
         return false;
     if (is_trusted != was_trusted)
         events_trust(a->events, project);

@@ -15,7 +15,7 @@ struct project *place_project_in_path(struct request *r);
  * configured server. */
 struct daemon *place_daemon_in_path(struct request *r, bool does_make);
 /* pool_trust, and tell it if it is a change. */
-bool place_trust(struct api *a, struct project *project, bool is_trusted,
+bool place_trust(struct api *a, struct project *project, bool is_trusted, const char *brought,
                  struct err *err) MUST_CHECK;
 /* The existing slot, or NULL (nothing is refused). */
 struct daemon *place_daemon_find(struct pool *pool, const char *key, const char *server);

@@ -29,7 +29,7 @@ static const struct opt options[] = {
     {"force", 'f', OPT_FLAG, NULL, 0, 0, "Try again at once even if the last start failed."},
     {0}};
 
-static json_t *make_body(struct cli *cli, const struct target *t)
+static json_t *make_body(struct cli *cli, const struct target *t, const char *brought)
 {
     json_t *body = json_object();
     const char *server = cli_text(cli, "server");
@@ -44,6 +44,8 @@ static json_t *make_body(struct cli *cli, const struct target *t)
         json_object_set_new(body, "warm", json_true());
     if (cli_has(cli, "trust"))
         json_object_set_new(body, "trust", json_true());
+    if (brought)
+        json_object_set_new(body, "brought", json_string(brought));
     if (cli_has(cli, "force"))
         json_object_set_new(body, "force", json_true());
     return body;
@@ -106,13 +108,12 @@ static bool follow(struct cli *cli, struct client *c, struct progress *p, json_t
     return *daemon != NULL;
 }
 
-static bool ask(struct cli *cli, const struct target *t, struct progress *p, json_t **daemon,
-                struct err *err)
+static bool ask(struct cli *cli, json_t *body, struct progress *p, json_t **daemon, struct err *err)
 {
     struct client c;
     int64_t wait_ms = cli_number(cli, "timeout", LONGEST_WAIT_MS / 1000) * 1000 + MARGIN_MS;
     /* The head comes at once, whatever the start takes: a poold that hangs is noticed. */
-    if (!call_stream(cli, "POST", "/ensure", "application/x-ndjson", make_body(cli, t),
+    if (!call_stream(cli, "POST", "/ensure", "application/x-ndjson", json_incref(body),
                      CALL_WAIT_MS, &c, err))
         return false;
     c.deadline_ms += wait_ms;
@@ -132,12 +133,12 @@ static bool ask(struct cli *cli, const struct target *t, struct progress *p, jso
 
 /* Asking twice is harmless, so a poold that is absent, or dies under us, is started and asked
  * again. */
-static bool ask_until_told(struct cli *cli, const struct target *t, struct progress *p,
-                           json_t **daemon, struct err *err)
+static bool ask_until_told(struct cli *cli, json_t *body, struct progress *p, json_t **daemon,
+                           struct err *err)
 {
     for (int i = 0; i < TRIES; i++) {
         struct err why = {0};
-        if (ask(cli, t, p, daemon, &why))
+        if (ask(cli, body, p, daemon, &why))
             return true;
         if (why.code != ERR_NOT_RUNNING || cli->problem || i + 1 == TRIES)
             return err_set(err, why.code, 0, "%s", err_text(&why));
@@ -174,7 +175,7 @@ static bool judge(const json_t *daemon, struct err *err)
 
 /* --trust: what that allows, before it is done. A folder that no project is found for becomes one.
  */
-static bool show_trust(struct cli *cli, struct target *t, struct err *err)
+static bool show_trust(struct cli *cli, struct target *t, char **brought, struct err *err)
 {
     struct err why = {0};
     if (!cli_has(cli, "trust"))
@@ -183,7 +184,7 @@ static bool show_trust(struct cli *cli, struct target *t, struct err *err)
         return false;
     if (!target_resolve(cli, t, cli_text(cli, "server"), &why) && !t->path)
         return err_set(err, why.code, 0, "%s", err_text(&why));
-    trust_files_show(t->root ? t->root : t->path, stderr);
+    *brought = trust_files_show(t->root ? t->root : t->path, stderr);
     return true;
 }
 
@@ -192,7 +193,9 @@ static bool run(struct cli *cli, struct err *err)
     struct target t = {0};
     struct progress p;
     json_t *daemon = NULL;
-    if (!target_from(cli_arg(cli, 0, "."), &t, err) || !show_trust(cli, &t, err)) {
+    char *brought = NULL;
+    if (!target_from(cli_arg(cli, 0, "."), &t, err) || !show_trust(cli, &t, &brought, err)) {
+        free(brought);
         target_finish(&t);
         return false;
     }
@@ -200,13 +203,16 @@ static bool run(struct cli *cli, struct err *err)
     const char *server = cli_text(cli, "server");
     progress_begin(&p, server ? xasprintf("%s for %s", server, place) : xstrdup(place),
                    !cli->is_json && !cli_has(cli, "no-wait"));
-    bool ok = ask_until_told(cli, &t, &p, &daemon, err);
+    json_t *body = make_body(cli, &t, brought);
+    bool ok = ask_until_told(cli, body, &p, &daemon, err);
     progress_end(&p, !ok ? "failed" : daemon_is_degraded(daemon) ? "degraded" : "ready");
     bool failed = ok && strcmp(field_text(daemon, "state"), "failed") == 0;
     if (ok && (!failed || cli->is_json))
         ok = print_url(cli, daemon, err);
     ok = ok && judge(daemon, err);
     json_decref(daemon);
+    json_decref(body);
+    free(brought);
     free(place);
     target_finish(&t);
     return ok;

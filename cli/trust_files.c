@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "cli/say.h"
+#include "config/brought.h"
 #include "platform/dirs.h"
 
 #include <string.h>
@@ -47,7 +48,57 @@ static void show_lines(char *text, FILE *out)
         fputs("    (no line in it looks like a command now; it may change later)\n", out);
 }
 
-void trust_files_show(const char *root, FILE *out)
+/* One word of a command line as a shell would want it. */
+static void show_word(const char *word, FILE *out)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";
+    char *clean = say_clean(word);
+    bool is_plain = *clean && clean[strspn(clean, plain)] == '\0';
+    fprintf(out, "%s%s%s", is_plain ? " " : " '", clean, is_plain ? "" : "'");
+    free(clean);
+}
+
+static void show_server(const struct brought_server *b, FILE *out)
+{
+    const struct config_server *s = b->server;
+    fprintf(out, "  %s (%s):", s->name, b->file);
+    for (size_t i = 0; i < s->env.count; i++)
+        show_word(s->env.items[i], out);
+    show_word(s->command, out);
+    for (size_t i = 0; i < s->args.count; i++)
+        show_word(s->args.items[i], out);
+    if (s->cwd) {
+        fputs("\n    in", out);
+        show_word(s->cwd, out);
+    }
+    fputc('\n', out);
+}
+
+/* The servers that the project brings itself. */
+static char *show_brought(const char *root, FILE *out)
+{
+    struct settings settings;
+    settings_defaults(&settings);
+    struct brought *b = brought_read(root, &settings);
+    if (b->count)
+        fputs("It brings these servers, which are offered as they are written now; an edit asks "
+              "anew:\n",
+              out);
+    for (size_t i = 0; i < b->count; i++)
+        show_server(&b->servers[i], out);
+    for (size_t i = 0; i < b->warnings.count; i++) {
+        char *clean = say_clean(b->warnings.items[i]);
+        fprintf(out, "  note: %s\n", clean);
+        free(clean);
+    }
+    char *content = b->content[0] ? xstrdup(b->content) : NULL;
+    brought_free(b);
+    settings_finish(&settings);
+    return content;
+}
+
+char *trust_files_show(const char *root, FILE *out)
 {
     char *shown = say_path(root);
     int found = 0;
@@ -72,4 +123,5 @@ void trust_files_show(const char *root, FILE *out)
     if (!found)
         fprintf(out, "  (none of %s and %s is there yet)\n", names[0], names[1]);
     free(shown);
+    return show_brought(root, out);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <stdio.h>
 
-/* Write what trust means for the project at root, which of those files are there, and their lines
- * that look like commands. */
-void trust_files_show(const char *root, FILE *out);
+/* Write what trust means for the project at root: the commands of the servers that it brings, and
+ * which other files of it may name commands, with their lines that look like some. The content of
+ * what it brings (config/brought.h), for the API: new string, NULL if it brings none. */
+char *trust_files_show(const char *root, FILE *out);

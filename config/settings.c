@@ -193,7 +193,8 @@ static const struct server_key keys[] = {
     {"evict", "true or false", "true", "true",
      "false: the daemon never makes room for others; its memory is its value.", false},
     {"lean", "true or false", "false", "false",
-     "Lists without what clients rarely need, as under a URL that ends with /lean.", false},
+     "Its clients see three tools (search_tools, describe_tool, call_tool) in the place of "
+     "all, as under a URL with /lean.", false},
     {"url", "a text", "none", "\"https://example.com/mcp\"",
      "A remote server. poold keeps such an entry but does not serve it: clients reach it "
      "themselves.", true},

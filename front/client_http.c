@@ -95,9 +95,11 @@ struct session *client_session(struct conn *c, const struct request *request,
     if (c->front->session_count >= CAP_SESSIONS)
         err_set(&err, ERR_TOO_BIG, 0, "there are %d sessions already", CAP_SESSIONS);
     else
-        d = pool_slot(c->front->pool, route.project, route.server, &err);
+        d = pool_slot(c->front->pool, route.project, route.server[0] ? route.server : NULL, &err);
     struct session *s = d ? session_new(c->front, d, route.rule, c->owner, client_kind) : NULL;
-    if (!s)
+    if (s)
+        s->is_lean |= url->is_lean;
+    else
         answer_rpc_error(c, id, &err);
     owner_free(c->owner); /* read again at the next initialize: a client may have moved */
     c->owner = NULL;
@@ -140,7 +142,8 @@ static bool contradicts(struct conn *c, const struct request *request, const str
         &err, ERR_CONFLICT, 0,
         "this session belongs to %s of project %s; the request names %s of %s. Open a session of "
         "its own for each project.",
-        s->daemon->server, s->daemon->project->root, route.server,
+        s->daemon->server, s->daemon->project->root,
+        other_server ? route.server : s->daemon->server,
         route.project ? route.project->root : s->daemon->project->root);
     answer_rpc_error(c, id, &err);
     return true;
@@ -234,6 +237,7 @@ static void on_post(struct conn *c, const struct request *request, const struct 
     }
     if (contradicts(c, request, url, s, peek.id))
         return;
+    s->is_lean |= url->is_lean; /* it may have been taken back: only the URL says it then */
     if (peek.kind != RPC_REQUEST) {
         one_way(c, request, s, &peek);
     } else if (rpc_text_is(peek.method, "ping")) {

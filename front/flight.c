@@ -4,6 +4,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "front/lean.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,13 @@ static struct span moved(struct span s, const char *from, const char *to)
     return s.p ? (struct span){to + (s.p - from), s.n} : s;
 }
 
+static void take_body(struct flight *f, struct span body)
+{
+    f->body = xmalloc(body.n + 1);
+    memcpy(f->body, body.p, body.n);
+    f->body_n = body.n;
+}
+
 struct flight *flight_new(struct session *s, enum flight_kind kind,
                           const struct flight_client *client, struct conn *conn, struct span body,
                           const struct rpc_peek *peek, char *headers_take)
@@ -26,9 +34,7 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     f->kind = kind;
     f->client = client;
     f->conn = conn;
-    f->body = xmalloc(body.n + 1);
-    memcpy(f->body, body.p, body.n);
-    f->body_n = body.n;
+    take_body(f, body);
     f->id = moved(peek->id, body.p, f->body);
     f->token = moved(peek->progress_token, body.p, f->body);
     f->headers = headers_take;
@@ -40,6 +46,16 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     list_add_tail(&s->flights, &f->session_node);
     front_time_something(s->front);
     return f;
+}
+
+void flight_replace_body(struct flight *f, struct span body)
+{
+    struct rpc_peek peek;
+    free(f->body);
+    take_body(f, body);
+    rpc_peek(f->body, f->body_n, &peek);
+    f->id = peek.id;
+    f->token = peek.progress_token;
 }
 
 static void set_using(struct flight *f, bool is_using)
@@ -59,6 +75,7 @@ static void flight_free(struct flight *f)
     upstream_close(f->up);
     list_remove(&f->node);
     list_remove(&f->session_node);
+    lean_free(f);
     buf_release(&f->held);
     free(f->headers);
     free(f->body);
@@ -101,6 +118,11 @@ void flight_go(struct flight *f)
     struct daemon *d = f->session->daemon;
     if (f->phase != FLIGHT_QUEUED)
         return;
+    if (f->session->is_lean && f->kind == FLIGHT_CALL && !f->is_looked_at) {
+        f->is_looked_at = true;
+        if (lean_takes(f))
+            return;
+    }
     if (is_abandoned(f)) {
         finish(f);
         return;
@@ -296,7 +318,7 @@ static void check_waiting(struct flight *f, int64_t now_ms)
         flight_end(f); /* its session was ended, or the client began it anew */
         return;
     }
-    const struct config_server *server = config_find(pool_config(d->pool), d->server, &err);
+    const struct config_server *server = pool_server(d->pool, d->project, d->server, &err);
     int64_t wait_ms = (server ? server->settings.start_wait_s : 50) * 1000;
     if (is_abandoned(f)) {
         finish(f);

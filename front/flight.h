@@ -42,12 +42,14 @@ struct flight {
     enum flight_phase phase;
     enum flight_form form;
     const struct flight_client *client;
+    struct lean *lean; /* of a call that is answered from the list of tools (lean.h), or NULL */
     void *client_self; /* of that client adapter, if it keeps anything per flight */
     struct conn *conn; /* HTTP client's connection, NULL when gone or not HTTP */
     char *body;        /* the request, own copy */
     size_t body_n;
     char *headers;         /* of the client's to be passed on (lines with CRLF), or NULL */
     struct span id, token; /* into body */
+    bool is_looked_at;     /* by lean.h, once */
     bool is_using;         /* counted by daemon_use_begin */
     bool has_answer;       /* its answer has been given to the client */
     bool is_failed;        /* that answer was an error of ours */
@@ -66,6 +68,8 @@ struct flight {
 struct flight *flight_new(struct session *s, enum flight_kind kind,
                           const struct flight_client *client, struct conn *conn, struct span body,
                           const struct rpc_peek *peek, char *headers_take);
+/* It asks for something else, under the same id (a copy is made). */
+void flight_replace_body(struct flight *f, struct span body);
 /* Move it on as far as it goes now: wait for the daemon, for the link, or hand it over. */
 void flight_go(struct flight *f);
 /* Give the client a JSON-RPC error with the request's own id, and end. */

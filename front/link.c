@@ -145,8 +145,11 @@ static void answer_initialize(struct session *s, struct flight *f)
 {
     struct project *project = s->daemon->project;
     char *note =
-        xasprintf("This server works on the project %s (project key %s, kept warm by poold).",
-                  project->root, project->key);
+        xasprintf("This server works on the project %s (project key %s, kept warm by poold).%s",
+                  project->root, project->key,
+                  s->is_lean ? " Its tools are found with search_tools, explained by describe_tool "
+                               "and called through call_tool."
+                             : "");
     struct buf answer = BUF_INIT(2 * CAP_HANDSHAKE);
     if (!s->is_published)
         session_publish(s);

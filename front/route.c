@@ -36,6 +36,11 @@ struct route_url route_parse(struct span path)
     struct span rest = path;
     take_pair(&rest, "/p/", &url.key); /* both prefixes are optional, in this order */
     take_pair(&rest, "/s/", &url.server);
+    if (rest.n > 5 && memcmp(rest.p, "/lean/", 6) == 0) {
+        url.is_lean = true;
+        rest.p += 5;
+        rest.n -= 5;
+    }
     if (rest.n > 4 && rest.p[rest.n - 1] == '/')
         rest.n--;
     if (span_is(rest, "/mcp"))
@@ -90,15 +95,8 @@ bool route_by_request(struct front *f, const struct route_url *url, const struct
 {
     struct route r = {0};
     char name[4200];
-    if (url->server.n) {
-        if (!http_decode(url->server, false, name, sizeof name))
-            return err_set(err, ERR_NO_SERVER, 0, "the server's name in the URL is malformed");
-    }
-    const struct config_server *server =
-        config_find(pool_config(f->pool), url->server.n ? name : NULL, err);
-    if (!server)
-        return false;
-    r.server = server->name;
+    if (url->server.n && !http_decode(url->server, false, r.server, sizeof r.server))
+        return err_set(err, ERR_NO_SERVER, 0, "the server's name in the URL is malformed");
     struct span header = http_header(head, "X-Poold-Project");
     if (url->key.n) {
         r.rule = ROUTE_PATH;

@@ -15,8 +15,9 @@ enum route_endpoint { ENDPOINT_API, ENDPOINT_MCP, ENDPOINT_SSE, ENDPOINT_MESSAGE
 struct route_url {
     enum route_endpoint endpoint;
     struct span key, server; /* of /p/KEY and /s/SERVER, empty if absent */
+    bool is_lean;            /* under /lean */
 };
-/* Pure. [/p/KEY][/s/SERVER]/mcp | /sse | /messages; anything else is the API's. */
+/* Pure. [/p/KEY][/s/SERVER][/lean]/mcp | /sse | /messages; anything else is the API's. */
 struct route_url route_parse(struct span path);
 
 /* The process behind a client connection, as it was found (or why it was not). */
@@ -32,7 +33,7 @@ void owner_free(struct owner *o);
 struct route {
     enum route_rule rule;
     struct project *project;
-    const char *server; /* borrowed from the configuration */
+    char server[80]; /* as the URL names it, "" for the default one */
 };
 
 /* Does the request itself name a project (path, header, query)? Then *out->project is set, or err.

@@ -46,6 +46,9 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
     s->rule = rule;
     s->client_kind = client_kind;
     s->created_unix_ms = s->last_use_unix_ms = clock_unix_ms();
+    const struct config_server *server =
+        pool_server(f->pool, daemon->project, daemon->server, NULL);
+    s->is_lean = server && server->lean;
     list_add_tail(&f->unlisted, &s->node);
     list_init(&s->flights);
     list_init(&s->stream_node);

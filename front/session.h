@@ -27,6 +27,7 @@ struct session {
     struct daemon *daemon; /* the slot it belongs to */
     enum session_client client_kind;
     bool is_ended, is_published;
+    bool is_lean; /* its client sees three tools in the place of all (lean.h) */
     enum route_rule rule; /* that decided the project */
     char *initialize;     /* raw params of the client's initialize, to do it again */
     char protocol[16];    /* negotiated revision, "" before */

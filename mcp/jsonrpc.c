@@ -29,17 +29,30 @@ struct member_name {
     enum member member;
 };
 
-#define NAME(text, member) {text, sizeof text - 1, member}
-#define NAMES_END {NULL, 0, M_OTHER}
+#define NAME(text, member)                                                                         \
+    {                                                                                              \
+        text, sizeof text - 1, member                                                              \
+    }
+#define NAMES_END                                                                                  \
+    {                                                                                              \
+        NULL, 0, M_OTHER                                                                           \
+    }
 
 static const struct member_name message_names[] = {
-    NAME("jsonrpc", M_JSONRPC), NAME("id", M_ID),         NAME("method", M_METHOD),
-    NAME("params", M_PARAMS),   NAME("result", M_RESULT), NAME("error", M_ERROR),
+    NAME("jsonrpc", M_JSONRPC),
+    NAME("id", M_ID),
+    NAME("method", M_METHOD),
+    NAME("params", M_PARAMS),
+    NAME("result", M_RESULT),
+    NAME("error", M_ERROR),
     NAMES_END,
 };
 static const struct member_name params_names[] = {
-    NAME("_meta", M_META), NAME("name", M_NAME), NAME("protocolVersion", M_PROTOCOL),
-    NAME("progressToken", M_PROGRESS_OF), NAMES_END,
+    NAME("_meta", M_META),
+    NAME("name", M_NAME),
+    NAME("protocolVersion", M_PROTOCOL),
+    NAME("progressToken", M_PROGRESS_OF),
+    NAMES_END,
 };
 static const struct member_name meta_names[] = {
     NAME("progressToken", M_TOKEN),
@@ -60,9 +73,29 @@ static enum member member_of(const struct member_name *names, struct span key)
 struct peek {
     struct json_scan scan;
     struct rpc_peek *out;
-    unsigned seen;         /* enum member bits */
-    struct span claim;     /* _meta's protocol version */
+    unsigned seen;     /* enum member bits */
+    struct span claim; /* _meta's protocol version */
 };
+
+/* The value of one member of an object, empty if it has none. */
+static struct span value_of(struct span object, const char *name)
+{
+    struct json_scan scan = json_scan_of(object.p, object.n);
+    struct span key, value;
+    if (json_enter(&scan, '{'))
+        for (bool first = true; json_member(&scan, first, &key) == JSON_ITEM; first = false) {
+            if (!json_take(&scan, &value))
+                break;
+            if (json_text_is(key, name))
+                return value;
+        }
+    return (struct span){0};
+}
+
+struct span rpc_meta(struct span params)
+{
+    return value_of(params, "_meta");
+}
 
 /* The value as the content of a string; empty if it is none. */
 static bool take_text(struct json_scan *s, struct span *text)

@@ -180,7 +180,8 @@ bool lean_write_answer(struct buf *out, enum lean_tool tool, struct span id, str
     json_t *root = json_loadb(params.p ? params.p : "", params.n, 0, NULL);
     json_t *list = json_loadb(tools.p ? tools.p : "", tools.n, 0, NULL);
     const json_t *arguments = json_object_get(root, "arguments");
-    const json_t *array = json_object_get(list, "tools");
+    const json_t *result = json_object_get(list, "result");
+    const json_t *array = json_object_get(result ? result : list, "tools");
     struct buf text = BUF_INIT(CAP_MESSAGE);
     bool is_error = false;
     bool ok = tool == LEAN_SEARCH ? search(&text, array, arguments)

@@ -14,7 +14,7 @@ enum lean_tool lean_tool_of(struct span raw_name);
 bool lean_write_list(struct buf *out, struct span id) MUST_CHECK;
 
 /* The answer to a call of search_tools or describe_tool with these params, out of the server's own
- * list (the raw result of its tools/list). A request that makes no sense is answered with a tool
+ * list (the answer to its tools/list, or the result in it). A request that makes no sense is answered with a tool
  * error, as a model expects it. Whole message. */
 bool lean_write_answer(struct buf *out, enum lean_tool tool, struct span id, struct span params,
                        struct span tools) MUST_CHECK;

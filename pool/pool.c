@@ -18,7 +18,7 @@
 
 const struct config_server *slot_server(const struct slot *s)
 {
-    return config_find(s->d.pool->config, s->d.server, NULL);
+    return pool_server(s->d.pool, s->d.project, s->d.server, NULL);
 }
 
 const struct settings *slot_settings(const struct slot *s)
@@ -83,7 +83,7 @@ struct slot *pool_slot_make(struct pool *p, struct project *project, const char 
 struct daemon *pool_slot(struct pool *p, struct project *project, const char *server,
                          struct err *err)
 {
-    const struct config_server *entry = config_find(p->config, server, err);
+    const struct config_server *entry = pool_server(p, project, server, err);
     if (!entry)
         return NULL;
     return &pool_slot_make(p, project, entry->name)->d;
@@ -305,12 +305,9 @@ static void on_found(struct pool *p, const struct run_event *run)
 void pool_on_run_event(void *arg, const struct run_event *run)
 {
     static const enum slot_event_kind kinds[] = {
-        [RUN_STARTED] = SLOT_STARTED,
-        [RUN_TRY_NOW] = SLOT_PORT_OPEN,
-        [RUN_PORT_TAKEN] = SLOT_PORT_TAKEN,
-        [RUN_EXITED] = SLOT_EXITED,
-        [RUN_ENDING] = SLOT_ENDING,
-        [RUN_LOST] = SLOT_LOST,
+        [RUN_STARTED] = SLOT_STARTED,       [RUN_TRY_NOW] = SLOT_PORT_OPEN,
+        [RUN_PORT_TAKEN] = SLOT_PORT_TAKEN, [RUN_EXITED] = SLOT_EXITED,
+        [RUN_ENDING] = SLOT_ENDING,         [RUN_LOST] = SLOT_LOST,
         [RUN_FOUND] = SLOT_FOUND,
     };
     struct pool *p = arg;

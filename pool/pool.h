@@ -7,7 +7,7 @@
  * pool_daemon_by_id. Callbacks never run inside the call that registered or caused them. */
 #pragma once
 #include "base/err.h"
-#include "config/config.h"
+#include "config/brought.h"
 #include "pool/runtime.h"
 #include "registry/registry.h"
 
@@ -44,6 +44,7 @@ const char *start_step_word(enum start_step s); /* queued spawned port-open hand
 struct project {
     char *key, *root;
     bool is_trusted;
+    char brought_trusted[BROUGHT_CONTENT_SIZE]; /* brought.content that was said yes to, or "" */
     int64_t first_unix_ms, last_unix_ms;
 };
 
@@ -126,9 +127,16 @@ struct project *pool_project_make(struct pool *p, const char *path, char how[64]
 struct project *pool_project_by_key(struct pool *p, const char *key);
 typedef void project_fn(void *arg, struct project *project);
 void pool_projects_each(struct pool *p, project_fn *each, void *arg);
-/* Trust it or not; a running daemon whose definition depends on it is restarted when idle. */
-bool pool_trust(struct pool *p, struct project *project, bool is_trusted,
+/* Trust it or not. brought: the content (config/brought.h) of the servers it brings that are trusted
+ * too, NULL or "" for none; err CONFLICT if that is not what it brings now. A running daemon whose definition depends on it is restarted when idle. */
+bool pool_trust(struct pool *p, struct project *project, bool is_trusted, const char *brought,
                 struct err *err) MUST_CHECK;
+/* The entry that a server's name means for a project: the user's own (NULL: the default one), else
+ * one that the project brings, if it is trusted for just what it brings now. project NULL: the
+ * user's own only. Err NO_SERVER, or DENIED for one that is not trusted. Borrowed for the moment:
+ * an edit of the project's files or a new configuration ends it. */
+const struct config_server *pool_server(struct pool *p, struct project *project, const char *name,
+                                        struct err *err);
 /* Stop its daemons and forget project, leases, sessions, history. */
 bool pool_forget(struct pool *p, struct project *project, struct err *err) MUST_CHECK;
 

@@ -60,8 +60,13 @@ void pool_projects_each(struct pool *p, project_fn *each, void *arg)
 struct project *pool_project_adopt(struct pool *p, const struct project_row *row)
 {
     struct project_entry *entry = xcalloc(1, sizeof *entry);
-    entry->project = (struct project){xstrdup(row->key), xstrdup(row->root), row->is_trusted,
-                                      row->first_unix_ms, row->last_unix_ms};
+    entry->project = (struct project){.key = xstrdup(row->key),
+                                      .root = xstrdup(row->root),
+                                      .is_trusted = row->is_trusted,
+                                      .first_unix_ms = row->first_unix_ms,
+                                      .last_unix_ms = row->last_unix_ms};
+    snprintf(entry->project.brought_trusted, BROUGHT_CONTENT_SIZE, "%s",
+             row->brought ? row->brought : "");
     list_init(&entry->slots);
     list_add_tail(&p->projects, &entry->in_pool);
     list_add_tail(&p->by_key[bucket(row->key)], &entry->in_key);
@@ -74,6 +79,7 @@ void pool_project_free(struct project_entry *entry)
     list_remove(&entry->in_pool);
     list_remove(&entry->in_key);
     list_remove(&entry->in_root);
+    servers_forget(entry);
     free(entry->project.key);
     free(entry->project.root);
     free(entry);
@@ -87,7 +93,8 @@ struct project *pool_project_at_root(struct pool *p, const char *root)
     char key[PROJECT_KEY_SIZE];
     project_key(root, key);
     int64_t now = clock_unix_ms();
-    const struct project_row row = {key, root, false, now, now};
+    const struct project_row row = {
+        .key = key, .root = root, .first_unix_ms = now, .last_unix_ms = now};
     struct err err = {0};
     if (!registry_project_put(p->registry, &row, &err))
         records_lost(p, "project", &err);
@@ -145,13 +152,21 @@ void pool_find_outdated(struct pool *p, const struct project *only)
     }
 }
 
-bool pool_trust(struct pool *p, struct project *project, bool is_trusted, struct err *err)
+bool pool_trust(struct pool *p, struct project *project, bool is_trusted, const char *brought,
+                struct err *err)
 {
-    if (!registry_project_trust(p->registry, project->root, is_trusted, err))
+    if (!is_trusted || !brought)
+        brought = "";
+    if (brought[0] && !servers_are(p, project, brought))
+        return err_set(err, ERR_CONFLICT, 0,
+                       "the servers that %s brings were changed meanwhile: look at them again",
+                       project->root);
+    if (!registry_project_trust(p->registry, project->root, is_trusted, brought, err))
         return false;
     log_info(is_trusted ? "project is trusted" : "project is no longer trusted", "project=%s",
              project->key);
     project->is_trusted = is_trusted;
+    snprintf(project->brought_trusted, sizeof project->brought_trusted, "%s", brought);
     pool_find_outdated(p, project);
     return true;
 }

@@ -27,6 +27,7 @@ static void load_project(void *arg, const struct project_row *row)
     known->first_unix_ms = row->first_unix_ms;
     if (!known->is_trusted && row->is_trusted && str_equal(known->root, row->root)) {
         known->is_trusted = true;
+        snprintf(known->brought_trusted, sizeof known->brought_trusted, "%s", row->brought);
         pool_find_outdated(p, known);
     }
 }
@@ -94,10 +95,15 @@ static void write_project(void *arg, struct project *project)
 {
     struct writing *w = arg;
     struct registry *r = w->pool->registry;
-    const struct project_row row = {project->key, project->root, project->is_trusted,
-                                    project->first_unix_ms, project->last_unix_ms};
+    const struct project_row row = {.key = project->key,
+                                    .root = project->root,
+                                    .is_trusted = project->is_trusted,
+                                    .brought = project->brought_trusted,
+                                    .first_unix_ms = project->first_unix_ms,
+                                    .last_unix_ms = project->last_unix_ms};
     w->ok = w->ok && registry_project_put(r, &row, w->err) &&
-            (!project->is_trusted || registry_project_trust(r, project->root, true, w->err));
+            (!project->is_trusted ||
+             registry_project_trust(r, project->root, true, project->brought_trusted, w->err));
 }
 
 static bool write_all(struct pool *p, struct err *err)

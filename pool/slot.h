@@ -98,6 +98,9 @@ struct project_entry {
     struct list in_pool;         /* of the known ones, or of the forgotten ones */
     struct list in_key, in_root; /* hash chains; unlinked when forgotten */
     struct list slots;
+    struct brought *brought; /* what it brings, as last read; NULL: not read */
+    uint64_t brought_stamp;
+    int64_t brought_ms; /* of the last look at its files */
 };
 
 struct pool {
@@ -172,6 +175,12 @@ struct project *pool_project_at_root(struct pool *p, const char *root);
 /* Running daemons (of one project; NULL: of all) whose definition is no longer what would be
  * started go at their next rest. */
 void pool_find_outdated(struct pool *p, const struct project *only);
+
+/* --- servers.c --- */
+/* What the project brings is read again when it is next asked for. */
+void servers_forget(struct project_entry *entry);
+/* Is this what the project brings now? */
+bool servers_are(struct pool *p, struct project *project, const char *content);
 
 /* --- daemon.c: one slot's decisions --- */
 void slot_event(struct slot *s, const struct slot_event *event);

@@ -144,8 +144,12 @@ void start_save_project(struct slot *s)
     struct project *project = s->d.project;
     struct err err = {0};
     project->last_unix_ms = clock_unix_ms();
-    const struct project_row row = {project->key, project->root, project->is_trusted,
-                                    project->first_unix_ms, project->last_unix_ms};
+    const struct project_row row = {.key = project->key,
+                                    .root = project->root,
+                                    .is_trusted = project->is_trusted,
+                                    .brought = project->brought_trusted,
+                                    .first_unix_ms = project->first_unix_ms,
+                                    .last_unix_ms = project->last_unix_ms};
     if (!registry_project_put(s->d.pool->registry, &row, &err))
         records_lost(s->d.pool, "project", &err);
 }
@@ -242,7 +246,7 @@ static bool check(const struct slot *s, const struct config_server **server, str
 {
     const struct daemon *d = &s->d;
     struct stat st;
-    *server = config_find(d->pool->config, d->server, err);
+    *server = pool_server(d->pool, d->project, d->server, err);
     if (!*server)
         return false;
     if ((*server)->is_remote || !(*server)->command)

@@ -10,11 +10,11 @@ bool registry_project_put(struct registry *r, const struct project_row *row, str
 }
 
 bool registry_project_trust(struct registry *r, const char *root, bool is_trusted,
-                            struct err *err)
+                            const char *brought, struct err *err)
 {
     int changed = 0;
-    if (!statement_run(r, STATEMENT_PROJECT_TRUST, VALUES(NUMBER(is_trusted), TEXT(root)),
-                       &changed, err))
+    if (!statement_run(r, STATEMENT_PROJECT_TRUST,
+                       VALUES(NUMBER(is_trusted), TEXT(brought), TEXT(root)), &changed, err))
         return false;
     return changed ? true : err_set(err, ERR_NOT_FOUND, 0, "no project is known at %s", root);
 }
@@ -47,6 +47,7 @@ bool registry_projects(struct registry *r, project_row_fn *each, void *arg, stru
             .is_trusted = statement_number(&s, 2) != 0,
             .first_unix_ms = statement_number(&s, 3),
             .last_unix_ms = statement_number(&s, 4),
+            .brought = statement_text(&s, 5),
         };
         each(arg, &row);
     }

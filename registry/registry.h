@@ -71,12 +71,14 @@ struct project_row {
     const char *key, *root;
     bool is_trusted;
     int64_t first_unix_ms, last_unix_ms;
+    const char *brought; /* hash of the servers it brings that are trusted too, "" none; only read */
 };
 /* Add, or note the last use of a known one: trust and first use of a known one stay as they are
  * (a key that comes with another root loses its trust). */
 bool registry_project_put(struct registry *r, const struct project_row *row, struct err *err);
 /* Err NOT_FOUND if no project has this root. */
-bool registry_project_trust(struct registry *r, const char *root, bool is_trusted, struct err *err);
+bool registry_project_trust(struct registry *r, const char *root, bool is_trusted,
+                            const char *brought, struct err *err);
 /* And its daemons, leases and living sessions; tombstones and history stay until they are old.
  * Err NOT_FOUND. */
 bool registry_project_forget(struct registry *r, const char *key, struct err *err);

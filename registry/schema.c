@@ -85,8 +85,14 @@ static const char *const version_1[] = {
     NULL,
 };
 
+static const char *const version_2[] = {
+    "ALTER TABLE project ADD COLUMN brought TEXT NOT NULL\n"
+    "        /* hash of the servers it brings that were trusted; '': none */ DEFAULT ''",
+    NULL,
+};
+
 /* Step n brings version n to n + 1. */
-static const char *const *const steps[] = {version_1};
+static const char *const *const steps[] = {version_1, version_2};
 
 const char *const *const *schema_steps(int *count)
 {

@@ -18,14 +18,16 @@
       "INSERT INTO project (key, root, is_trusted, first_unix_ms, last_unix_ms) "                \
       "VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET root = excluded.root, "            \
       "last_unix_ms = excluded.last_unix_ms, "                                                   \
-      "is_trusted = CASE WHEN root = excluded.root THEN is_trusted ELSE 0 END")                  \
+      "is_trusted = CASE WHEN root = excluded.root THEN is_trusted ELSE 0 END, "                 \
+      "brought = CASE WHEN root = excluded.root THEN brought ELSE '' END")                       \
     X(PROJECT_TRUST, "save the trust in a project",                                              \
-      "UPDATE project SET is_trusted = ? WHERE root = ?")                                        \
+      "UPDATE project SET is_trusted = ?, brought = ? WHERE root = ?")                           \
     X(PROJECT_FORGET, "forget a project", "DELETE FROM project WHERE key = ?")                   \
     X(PROJECT_SESSIONS, "forget a project's sessions",                                           \
       "DELETE FROM session WHERE project_key = ? AND ended_unix_ms = 0")                         \
     X(PROJECTS, "read the projects",                                                             \
-      "SELECT key, root, is_trusted, first_unix_ms, last_unix_ms FROM project ORDER BY root")    \
+      "SELECT key, root, is_trusted, first_unix_ms, last_unix_ms, brought FROM project "         \
+      "ORDER BY root")                                                                           \
     X(DAEMON_PUT, "save a daemon",                                                               \
       "INSERT INTO daemon (project_key, server, id, generation, state, transport, definition, "  \
       "port, pid, keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason, detail, "   \

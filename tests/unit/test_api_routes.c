@@ -146,7 +146,7 @@ static void a_mistake_names_the_member_and_what_was_expected(void **state)
         const char *route, *query, *body, *text;
     } cases[] = {
         {"ensure", "{}", "{\"pth\":\"/x\"}",
-         "unknown member \"pth\" (known: path, project, server, waitMs, noWait, trust, warm, "
+         "unknown member \"pth\" (known: path, project, server, waitMs, noWait, trust, brought, warm, "
          "force)"},
         {"ensure", "{}", "{\"path\":7}", "\"path\": expected a text of 1 to 4096 bytes"},
         {"ensure", "{}", "{\"path\":\"\"}", "\"path\": expected a text of 1 to 4096 bytes"},

@@ -824,7 +824,7 @@ static void trust_changes_only_what_runs_on_our_serena(void **state)
     UNTIL(pool_is_synced(pool));
     struct daemon *web = ready("a", "web"), *own = ready("a", "own");
     assert_false(own->project->is_trusted);
-    assert_true(pool_trust(pool, own->project, true, &err));
+    assert_true(pool_trust(pool, own->project, true, NULL, &err));
     UNTIL(own->generation == 2 && own->state == DAEMON_READY);
     assert_int_equal(web->generation, 1);
     assert_int_equal(history("end", "definition-changed"), 1);

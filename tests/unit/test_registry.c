@@ -101,7 +101,7 @@ static void a_second_put_changes_last_use_but_not_trust(void **state)
 {
     (void)state;
     put_project("a-1", "/a");
-    WORKS(registry_project_trust(reg, "/a", true, &why));
+    WORKS(registry_project_trust(reg, "/a", true, "abc", &why));
     struct project_row again = {.key = "a-1", .root = "/a", .first_unix_ms = 70,
                                 .last_unix_ms = 80};
     WORKS(registry_project_put(reg, &again, &why));
@@ -116,7 +116,7 @@ static void trust_does_not_move_to_another_directory(void **state)
 {
     (void)state;
     put_project("a-1", "/a");
-    WORKS(registry_project_trust(reg, "/a", true, &why));
+    WORKS(registry_project_trust(reg, "/a", true, "abc", &why));
     put_project("a-1", "/elsewhere");
     assert_false(projects().project.is_trusted);
 }
@@ -125,7 +125,7 @@ static void trust_in_an_unknown_project_is_not_found(void **state)
 {
     (void)state;
     struct err err = {0};
-    assert_false(registry_project_trust(reg, "/nowhere", true, &err));
+    assert_false(registry_project_trust(reg, "/nowhere", true, "abc", &err));
     assert_int_equal(err.code, ERR_NOT_FOUND);
     err_clear(&err);
     assert_false(registry_project_forget(reg, "nothing", &err));
@@ -445,7 +445,7 @@ static void use_again_in_callback(void *arg, const struct project_row *row)
     struct seen inner = {0};
     WORKS(registry_projects(reg, see_project, &inner, &why));
     assert_int_equal(inner.count, 3);
-    WORKS(registry_project_trust(reg, row->root, true, &why));
+    WORKS(registry_project_trust(reg, row->root, true, "abc", &why));
     ++*(int *)arg;
 }
 
