@@ -79,7 +79,7 @@ bool registry_project_put(struct registry *r, const struct project_row *row, str
 /* Err NOT_FOUND if no project has this root. */
 bool registry_project_trust(struct registry *r, const char *root, bool is_trusted,
                             const char *brought, struct err *err);
-/* And its daemons, leases and living sessions; tombstones and history stay until they are old.
+/* And its daemons, leases, remembered answers and living sessions; tombstones and history stay until they are old.
  * Err NOT_FOUND. */
 bool registry_project_forget(struct registry *r, const char *key, struct err *err);
 typedef void project_row_fn(void *arg, const struct project_row *row);
@@ -156,7 +156,8 @@ struct known_row {
     const char *result;   /* raw JSON of the answer's result */
     int64_t seen_unix_ms; /* when a daemon last said so */
 };
-/* Add or replace. Rows of other definitions of the same (project, server) go. */
+/* Add or replace. Rows of other definitions of the same (project, server) go, and so do the
+ * oldest of more than 64 of one. A result above CAP_HANDSHAKE is an err. */
 bool registry_known_put(struct registry *r, const struct known_row *row, struct err *err);
 /* All of one (project, server), newest first. */
 typedef void known_row_fn(void *arg, const struct known_row *row);

@@ -91,8 +91,33 @@ static const char *const version_2[] = {
     NULL,
 };
 
+static const char *const version_3[] = {
+    "ALTER TABLE daemon ADD COLUMN handshake TEXT NOT NULL\n"
+    "        /* stdio: its whole answer to initialize; '': none */ DEFAULT ''",
+    "ALTER TABLE session ADD COLUMN level TEXT NOT NULL\n"
+    "        /* the log level it has set; '': none */ DEFAULT ''",
+    "ALTER TABLE session ADD COLUMN subscriptions TEXT NOT NULL\n"
+    "        /* JSON array of the resource URIs it follows; '': none */ DEFAULT ''",
+
+    "CREATE TABLE known (\n"
+    "    -- What daemons answered last, so that a client need not wait for a start.\n"
+    "    project_key     TEXT    NOT NULL REFERENCES project (key) ON DELETE CASCADE,\n"
+    "    server          TEXT    NOT NULL,             -- name in mcpServers\n"
+    "    definition      TEXT    NOT NULL,             -- hash of what was started\n"
+    "    era             TEXT    NOT NULL CHECK (era IN ('legacy', 'modern')),\n"
+    "    protocol        TEXT    NOT NULL,             -- MCP version that the client asked for\n"
+    "    hash            TEXT    NOT NULL,             -- of its capabilities and Authorization\n"
+    "    kind            TEXT    NOT NULL,             -- handshake, tools, prompts, resources or\n"
+    "                                                  -- templates\n"
+    "    result          TEXT    NOT NULL,             -- JSON, the answer's result\n"
+    "    seen_unix_ms    INTEGER NOT NULL,             -- when a daemon last said so\n"
+    "    PRIMARY KEY (project_key, server, era, protocol, hash, kind)\n"
+    ") STRICT",
+    NULL,
+};
+
 /* Step n brings version n to n + 1. */
-static const char *const *const steps[] = {version_1, version_2};
+static const char *const *const steps[] = {version_1, version_2, version_3};
 
 const char *const *const *schema_steps(int *count)
 {

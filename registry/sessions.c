@@ -14,7 +14,8 @@ bool registry_session_put(struct registry *r, const struct session_row *row, str
                                 TEXT(row->protocol), TEXT(row->client), TEXT(row->initialize),
                                 TEXT(row->upstream_daemon), TEXT(row->upstream_session),
                                 TEXT(row->transport), NUMBER(row->created_unix_ms),
-                                NUMBER(last), NUMBER(row->ended_unix_ms)),
+                                NUMBER(last), NUMBER(row->ended_unix_ms), TEXT(row->level),
+                                TEXT(row->subscriptions)),
                          NULL, err);
 }
 
@@ -40,6 +41,8 @@ static void row_give(struct statement *s, session_row_fn *fn, void *arg)
         .created_unix_ms = statement_number(s, 9),
         .last_unix_ms = statement_number(s, 10),
         .ended_unix_ms = statement_number(s, 11),
+        .level = statement_text(s, 12),
+        .subscriptions = statement_text(s, 13),
     };
     fn(arg, &row);
 }

@@ -31,18 +31,19 @@
     X(DAEMON_PUT, "save a daemon",                                                               \
       "INSERT INTO daemon (project_key, server, id, generation, state, transport, definition, "  \
       "port, pid, keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason, detail, "   \
-      "is_pinned) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                      \
+      "is_pinned, handshake) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "        \
       "ON CONFLICT (project_key, server) DO UPDATE SET id = excluded.id, "                       \
       "generation = excluded.generation, state = excluded.state, "                               \
       "transport = excluded.transport, definition = excluded.definition, "                       \
       "port = excluded.port, pid = excluded.pid, keeper_pid = excluded.keeper_pid, "             \
       "started_unix_ms = excluded.started_unix_ms, ready_unix_ms = excluded.ready_unix_ms, "     \
       "ended_unix_ms = excluded.ended_unix_ms, reason = excluded.reason, "                       \
-      "detail = excluded.detail, is_pinned = excluded.is_pinned")                                \
+      "detail = excluded.detail, is_pinned = excluded.is_pinned, "                               \
+      "handshake = excluded.handshake")                                                          \
     X(DAEMONS, "read the daemons",                                                               \
       "SELECT project_key, server, id, generation, state, transport, definition, port, pid, "    \
-      "keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason, detail, is_pinned "    \
-      "FROM daemon ORDER BY project_key, server")                                                \
+      "keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason, detail, is_pinned, "   \
+      "handshake FROM daemon ORDER BY project_key, server")                                      \
     X(LEASE_OF, "read a port lease",                                                             \
       "SELECT port FROM port_lease WHERE project_key = ? AND server = ?")                        \
     X(LEASE_PUT, "save a port lease",                                                            \
@@ -54,19 +55,22 @@
     X(SESSION_PUT, "save a session",                                                             \
       "INSERT INTO session (id, project_key, server, protocol, client, initialize, "             \
       "upstream_daemon, upstream_session, transport, created_unix_ms, last_unix_ms, "            \
-      "ended_unix_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                              \
+      "ended_unix_ms, level, subscriptions) "                                                    \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                                       \
       "ON CONFLICT (id) DO UPDATE SET project_key = excluded.project_key, "                      \
       "server = excluded.server, protocol = excluded.protocol, client = excluded.client, "       \
       "initialize = excluded.initialize, upstream_daemon = excluded.upstream_daemon, "           \
       "upstream_session = excluded.upstream_session, transport = excluded.transport, "           \
       "created_unix_ms = excluded.created_unix_ms, last_unix_ms = excluded.last_unix_ms, "       \
-      "ended_unix_ms = excluded.ended_unix_ms WHERE ended_unix_ms = 0")                          \
+      "ended_unix_ms = excluded.ended_unix_ms, level = excluded.level, "                         \
+      "subscriptions = excluded.subscriptions WHERE ended_unix_ms = 0")                          \
     X(SESSION_END, "end a session",                                                              \
       "INSERT INTO session (id, project_key, server, protocol, client, initialize, "             \
       "upstream_daemon, upstream_session, transport, created_unix_ms, last_unix_ms, "            \
       "ended_unix_ms) VALUES (?1, '', '', '', '', '', '', '', '', ?2, ?2, ?2) "                  \
       "ON CONFLICT (id) DO UPDATE SET initialize = '', upstream_daemon = '', "                   \
-      "upstream_session = '', ended_unix_ms = excluded.ended_unix_ms WHERE ended_unix_ms = 0")   \
+      "upstream_session = '', level = '', subscriptions = '', "                                  \
+      "ended_unix_ms = excluded.ended_unix_ms WHERE ended_unix_ms = 0")                          \
     X(SESSION_GET, "read a session", SESSION_SELECT "WHERE id = ?")                              \
     X(SESSIONS, "read the sessions",                                                             \
       SESSION_SELECT "WHERE ended_unix_ms = 0 ORDER BY created_unix_ms")                         \
@@ -75,6 +79,23 @@
     X(SESSIONS_BOUND, "bound the sessions",                                                      \
       "DELETE FROM session WHERE rowid IN (SELECT rowid FROM session ORDER BY "                  \
       "max(created_unix_ms, last_unix_ms, ended_unix_ms) DESC LIMIT -1 OFFSET ?)")               \
+    X(KNOWN_OTHERS, "drop what another definition answered",                                     \
+      "DELETE FROM known WHERE project_key = ? AND server = ? AND definition <> ?")              \
+    X(KNOWN_PUT, "remember an answer",                                                           \
+      "INSERT INTO known (project_key, server, definition, era, protocol, hash, kind, result, "  \
+      "seen_unix_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "                                        \
+      "ON CONFLICT (project_key, server, era, protocol, hash, kind) DO UPDATE SET "              \
+      "definition = excluded.definition, result = excluded.result, "                             \
+      "seen_unix_ms = excluded.seen_unix_ms")                                                    \
+    X(KNOWN_BOUND, "bound what is remembered",                                                   \
+      "DELETE FROM known WHERE rowid IN (SELECT rowid FROM known WHERE project_key = ? "         \
+      "AND server = ? ORDER BY seen_unix_ms DESC, rowid DESC LIMIT -1 OFFSET ?)")                \
+    X(KNOWN, "read what is remembered",                                                          \
+      "SELECT project_key, server, definition, era, protocol, hash, kind, result, "              \
+      "seen_unix_ms FROM known WHERE project_key = ? AND server = ? "                            \
+      "ORDER BY seen_unix_ms DESC, rowid DESC")                                                  \
+    X(KNOWN_DROP, "forget what is remembered",                                                   \
+      "DELETE FROM known WHERE project_key = ?1 AND server = ?2 AND ?3 IN ('', kind)")           \
     X(HISTORY_ADD, "add to the history",                                                         \
       "INSERT INTO history (at_unix_ms, project_key, server, daemon_id, event, reason, detail, " \
       "took_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                                                \
@@ -86,7 +107,8 @@
 
 #define SESSION_SELECT                                                                           \
     "SELECT id, project_key, server, protocol, client, initialize, upstream_daemon, "            \
-    "upstream_session, transport, created_unix_ms, last_unix_ms, ended_unix_ms FROM session "
+    "upstream_session, transport, created_unix_ms, last_unix_ms, ended_unix_ms, level, "         \
+    "subscriptions FROM session "
 #define HISTORY_SELECT                                                                           \
     "SELECT seq, at_unix_ms, project_key, server, daemon_id, event, reason, detail, took_ms "    \
     "FROM history "

@@ -6,6 +6,7 @@
 /* cmocka.h wants the four above first */
 #include <cmocka.h>
 
+#include "base/caps.h"
 #include "registry/registry.h"
 #include "tests/unit/scratch.h"
 
@@ -138,7 +139,7 @@ static struct daemon_row daemon_of(const char *project, const char *id)
         .id = id, .project_key = project, .server = "serena", .generation = 3, .state = "ready",
         .transport = "http", .definition = "0123456789abcdef", .port = 21005, .pid = 77,
         .keeper_pid = 76, .started_unix_ms = 100, .ready_unix_ms = 200, .ended_unix_ms = 0,
-        .reason = "call", .detail = "in words", .is_pinned = true};
+        .reason = "call", .detail = "in words", .handshake = "{}", .is_pinned = true};
 }
 
 static void see_daemon(void *arg, const struct daemon_row *row)
@@ -146,9 +147,9 @@ static void see_daemon(void *arg, const struct daemon_row *row)
     struct seen *seen = arg;
     seen->count++;
     seen->daemon = *row;
-    snprintf(seen->texts, sizeof seen->texts, "%s %s %s %s %s %s %s %s", row->id,
+    snprintf(seen->texts, sizeof seen->texts, "%s %s %s %s %s %s %s %s%s", row->id,
              row->project_key, row->server, row->state, row->transport, row->definition,
-             row->reason, row->detail);
+             row->reason, row->detail, row->handshake);
 }
 
 static void a_daemon_row_comes_back_as_it_was_put(void **state)
@@ -162,7 +163,7 @@ static void a_daemon_row_comes_back_as_it_was_put(void **state)
     WORKS(registry_daemons(reg, see_daemon, &seen, &why));
     assert_int_equal(seen.count, 1);
     assert_string_equal(seen.texts,
-                        "life-3 a-1 serena ready http 0123456789abcdef call in words");
+                        "life-3 a-1 serena ready http 0123456789abcdef call in words{}");
     assert_int_equal(seen.daemon.generation, 3);
     assert_int_equal(seen.daemon.port, 21005);
     assert_int_equal(seen.daemon.pid, 77);
@@ -189,7 +190,7 @@ static void the_next_life_takes_the_place_of_the_last(void **state)
     assert_int_equal(seen.count, 1);
     assert_int_equal(seen.daemon.generation, 4);
     assert_false(seen.daemon.is_pinned);
-    assert_string_equal(seen.texts, "life-4 a-1 serena ready http 0123456789abcdef call ");
+    assert_string_equal(seen.texts, "life-4 a-1 serena ready http 0123456789abcdef call {}");
 }
 
 static void a_state_that_is_none_and_an_unknown_project_are_refused(void **state)
@@ -247,7 +248,8 @@ static struct session_row session_of(const char *id, int64_t created)
     return (struct session_row){.id = id, .project_key = "a-1", .server = "serena",
                                 .protocol = "2025-11-25", .client = "tester 1",
                                 .initialize = "{\"capabilities\":{}}", .upstream_daemon = "life-3",
-                                .upstream_session = "up", .transport = "http",
+                                .upstream_session = "up", .transport = "http", .level = "error",
+                                .subscriptions = "[\"file:///a\"]",
                                 .created_unix_ms = created};
 }
 
@@ -256,10 +258,10 @@ static void see_session(void *arg, const struct session_row *row)
     struct seen *seen = arg;
     seen->count++;
     size_t n = strlen(seen->texts);
-    snprintf(seen->texts + n, sizeof seen->texts - n, "%s %s %s %s %s %s %s %s %s %d %d;",
+    snprintf(seen->texts + n, sizeof seen->texts - n, "%s %s %s %s %s %s %s %s %s %s%s%d %d;",
              row->id, row->project_key, row->server, row->protocol, row->client,
              row->initialize, row->upstream_daemon, row->upstream_session, row->transport,
-             (int)row->created_unix_ms, (int)row->ended_unix_ms);
+             row->level, row->subscriptions, (int)row->created_unix_ms, (int)row->ended_unix_ms);
 }
 
 static bool session_is_there(const char *id, struct seen *seen)
@@ -288,7 +290,7 @@ static void a_session_comes_back_until_it_ends_and_then_is_a_tombstone(void **st
     reopen();
     assert_true(session_is_there("s1", &seen));
     assert_string_equal(seen.texts, "s1 a-1 serena 2025-11-25 tester 1 {\"capabilities\":{}} "
-                                    "life-3 up http 5 0;");
+                                    "life-3 up http error[\"file:///a\"]5 0;");
     WORKS(registry_session_end(reg, "s1", 9, &why));
     assert_int_equal(living_sessions(), 0);
     assert_true(session_is_there("s1", &seen));
@@ -344,6 +346,36 @@ static void more_sessions_than_can_ever_live_are_bounded(void **state)
     assert_true(session_is_there("s20009", &seen));
 }
 
+static struct known_row known_of(const char *kind, const char *hash, int64_t seen)
+{
+    return (struct known_row){.project_key = "a-1", .server = "serena", .definition = "def",
+                              .era = "legacy", .protocol = "2025-06-18", .hash = hash,
+                              .kind = kind, .result = "{\"a\":1}", .seen_unix_ms = seen};
+}
+
+static void see_known(void *arg, const struct known_row *row)
+{
+    struct seen *seen = arg;
+    if (seen->count++ > 4)
+        return;
+    size_t n = strlen(seen->texts);
+    snprintf(seen->texts + n, sizeof seen->texts - n, "%s %s %s %s %s %s %s %s %d;",
+             row->project_key, row->server, row->definition, row->era, row->protocol, row->hash,
+             row->kind, row->result, (int)row->seen_unix_ms);
+}
+
+static struct seen known(const char *project, const char *server)
+{
+    struct seen seen = {0};
+    WORKS(registry_known(reg, project, server, see_known, &seen, &why));
+    return seen;
+}
+
+static void put_known(const struct known_row *row)
+{
+    WORKS(registry_known_put(reg, row, &why));
+}
+
 static void forgetting_a_project_takes_what_hangs_on_it(void **state)
 {
     (void)state;
@@ -353,6 +385,8 @@ static void forgetting_a_project_takes_what_hangs_on_it(void **state)
     put_project("a-1", "/a");
     WORKS(registry_daemon_put(reg, &row, &why));
     WORKS(registry_lease_put(reg, 21001, "a-1", "serena", &why));
+    struct known_row answer = known_of("tools", "h1", 5);
+    put_known(&answer);
     WORKS(registry_session_put(reg, &lives, &why));
     WORKS(registry_session_end(reg, "ended", 7, &why));
     WORKS(registry_project_forget(reg, "a-1", &why));
@@ -360,8 +394,90 @@ static void forgetting_a_project_takes_what_hangs_on_it(void **state)
     WORKS(registry_daemons(reg, see_daemon, &seen, &why));
     assert_int_equal(seen.count, 0);
     assert_int_equal(registry_lease_of(reg, "a-1", "serena"), 0);
+    assert_int_equal(known("a-1", "serena").count, 0);
     assert_false(session_is_there("lives", &session));
     assert_true(session_is_there("ended", &session)); /* its id stays refused */
+}
+
+static void an_answer_is_remembered_over_a_restart_newest_first(void **state)
+{
+    (void)state;
+    struct known_row one = known_of("handshake", "h1", 5), two = known_of("tools", "h1", 6);
+    put_project("a-1", "/a");
+    put_known(&one);
+    put_known(&two);
+    reopen();
+    assert_string_equal(known("a-1", "serena").texts,
+                        "a-1 serena def legacy 2025-06-18 h1 tools {\"a\":1} 6;"
+                        "a-1 serena def legacy 2025-06-18 h1 handshake {\"a\":1} 5;");
+    assert_int_equal(known("b-2", "serena").count, 0);
+    assert_int_equal(known("a-1", "other").count, 0);
+}
+
+static void a_later_answer_to_the_same_takes_the_place_of_the_first(void **state)
+{
+    (void)state;
+    struct known_row row = known_of("tools", "h1", 5);
+    put_project("a-1", "/a");
+    put_known(&row);
+    row.result = "{}";
+    row.seen_unix_ms = 9;
+    put_known(&row);
+    assert_string_equal(known("a-1", "serena").texts,
+                        "a-1 serena def legacy 2025-06-18 h1 tools {} 9;");
+}
+
+static void what_another_definition_answered_goes(void **state)
+{
+    (void)state;
+    struct known_row old = known_of("tools", "h1", 5), new = known_of("handshake", "h2", 6),
+                     other = known_of("tools", "h1", 7);
+    put_project("a-1", "/a");
+    put_known(&old);
+    other.server = "other";
+    put_known(&other);
+    new.definition = "new";
+    put_known(&new);
+    assert_string_equal(known("a-1", "serena").texts,
+                        "a-1 serena new legacy 2025-06-18 h2 handshake {\"a\":1} 6;");
+    assert_int_equal(known("a-1", "other").count, 1);
+}
+
+static void what_is_remembered_of_a_server_is_bounded(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    char hash[16];
+    put_project("a-1", "/a");
+    for (int i = 0; i < 70; i++) {
+        snprintf(hash, sizeof hash, "h%d", i);
+        struct known_row row = known_of("tools", hash, 100 + i);
+        put_known(&row);
+    }
+    assert_int_equal(known("a-1", "serena").count, 64);
+    assert_non_null(strstr(known("a-1", "serena").texts, " h69 "));
+    char *huge = calloc(1, CAP_HANDSHAKE + 2);
+    assert_non_null(huge);
+    memset(huge, ' ', CAP_HANDSHAKE + 1);
+    struct known_row row = known_of("prompts", "h1", 999);
+    row.result = huge;
+    assert_false(registry_known_put(reg, &row, &err));
+    free(huge);
+    assert_null(strstr(known("a-1", "serena").texts, "prompts"));
+}
+
+static void one_kind_or_all_that_is_remembered_can_be_dropped(void **state)
+{
+    (void)state;
+    struct known_row one = known_of("handshake", "h1", 5), two = known_of("tools", "h1", 6);
+    put_project("a-1", "/a");
+    put_known(&one);
+    put_known(&two);
+    WORKS(registry_known_drop(reg, "a-1", "serena", "tools", &why));
+    assert_int_equal(known("a-1", "serena").count, 1);
+    assert_non_null(strstr(known("a-1", "serena").texts, "handshake"));
+    WORKS(registry_known_drop(reg, "a-1", "serena", "", &why));
+    assert_int_equal(known("a-1", "serena").count, 0);
 }
 
 static void see_history(void *arg, const struct history_row *row)
@@ -551,6 +667,11 @@ int main(void)
         ROWS_TEST(old_sessions_and_tombstones_are_pruned_but_used_ones_stay),
         ROWS_TEST(more_sessions_than_can_ever_live_are_bounded),
         ROWS_TEST(forgetting_a_project_takes_what_hangs_on_it),
+        ROWS_TEST(an_answer_is_remembered_over_a_restart_newest_first),
+        ROWS_TEST(a_later_answer_to_the_same_takes_the_place_of_the_first),
+        ROWS_TEST(what_another_definition_answered_goes),
+        ROWS_TEST(what_is_remembered_of_a_server_is_bounded),
+        ROWS_TEST(one_kind_or_all_that_is_remembered_can_be_dropped),
         ROWS_TEST(history_is_newest_first_and_bounded),
         cmocka_unit_test(every_reason_has_one_word_that_leads_back),
         ROWS_TEST(nested_transactions_commit_once_and_roll_back_whole),

@@ -84,6 +84,34 @@ static void every_earlier_version_is_brought_up_to_date(void **state)
     }
 }
 
+static void count_session(void *arg, const struct session_row *row)
+{
+    assert_string_equal(row->id, "s1");
+    assert_string_equal(row->level, "");
+    assert_string_equal(row->subscriptions, "");
+    ++*(int *)arg;
+}
+
+static void the_rows_of_the_first_version_stay_and_new_columns_are_empty(void **state)
+{
+    (void)state;
+    sqlite3 *db = database_of_version(file(), 1);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "INSERT INTO project VALUES ('a-1', '/a', 1, 5, 6);"
+                     "INSERT INTO session VALUES ('s1', 'a-1', 'serena', '2025-06-18', 'tester',"
+                     " '{}', '', '', 'http', 5, 6, 0)",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    struct registry *r = opened(NULL);
+    int sessions = 0;
+    assert_int_equal(projects_in(r), 1);
+    assert_true(registry_sessions(r, count_session, &sessions, NULL));
+    assert_int_equal(sessions, 1);
+    registry_close(r);
+}
+
 static void a_migration_is_all_or_nothing(void **state)
 {
     (void)state;
@@ -148,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(every_table_is_strict_and_explains_itself),
         SCRATCH_TEST(every_earlier_version_is_brought_up_to_date),
+        SCRATCH_TEST(the_rows_of_the_first_version_stay_and_new_columns_are_empty),
         SCRATCH_TEST(a_migration_is_all_or_nothing),
         SCRATCH_TEST(a_newer_schema_is_refused_and_left_alone),
         SCRATCH_TEST(a_database_of_another_program_is_refused_and_left_alone),
