@@ -92,6 +92,7 @@ void client_sse_open(struct conn *c, const struct request *request, const struct
 
 static void begin(struct session *s, const struct request *request, const struct rpc_peek *peek)
 {
+    known_close(s);
     free(s->initialize);
     s->initialize = peek->params.n ? xstrndup(peek->params.p, peek->params.n) : xstrdup("{}");
     free(s->client);

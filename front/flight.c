@@ -37,6 +37,7 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     take_body(f, body);
     f->id = moved(peek->id, body.p, f->body);
     f->token = moved(peek->progress_token, body.p, f->body);
+    f->list = kind == FLIGHT_CALL ? known_kind_of(peek->method, peek->params) : KNOWN_KIND_COUNT;
     f->headers = headers_take;
     f->held.cap = CAP_MESSAGE;
     f->born_us = clock_us();
@@ -56,6 +57,7 @@ void flight_replace_body(struct flight *f, struct span body)
     rpc_peek(f->body, f->body_n, &peek);
     f->id = peek.id;
     f->token = peek.progress_token;
+    f->list = known_kind_of(peek.method, peek.params);
 }
 
 static void set_using(struct flight *f, bool is_using)
@@ -127,6 +129,8 @@ void flight_go(struct flight *f)
         finish(f);
         return;
     }
+    if (known_answer(f))
+        return;
     /* While it is on its way down the call waits for the next life and holds nothing up. */
     set_using(f, d->state != DAEMON_DRAINING && d->state != DAEMON_STOPPING);
     if (f->kind == FLIGHT_OWN && !link_is_open(&f->session->link)) {

@@ -49,6 +49,7 @@ struct flight {
     size_t body_n;
     char *headers;         /* of the client's to be passed on (lines with CRLF), or NULL */
     struct span id, token; /* into body */
+    enum known_kind list;  /* that it asks for, KNOWN_KIND_COUNT: none */
     bool is_looked_at;     /* by lean.h, once */
     bool is_using;         /* counted by daemon_use_begin */
     bool has_answer;       /* its answer has been given to the client */

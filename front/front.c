@@ -62,6 +62,7 @@ static void on_second(struct ev_loop *loop, ev_timer *w, int events)
     int64_t now_ms = clock_ms();
     ev_io_start(loop, &f->accept_io);
     bool any = flight_check_time(f, now_ms);
+    any |= known_check_time(f, now_ms);
     any |= conn_check_deadlines(f, now_ms);
     any |= upstream_check_idle(f, now_ms);
     if (!any)
@@ -137,9 +138,9 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     f->listen_fd = listen_fd;
     f->port = net_port(listen_fd);
     f->uid = getuid();
-    struct list *lists[] = {&f->conns,   &f->searching, &f->flights,      &f->upstreams,
-                            &f->idle,    &f->streams,   &f->doomed_conns, &f->doomed_upstreams,
-                            &f->unlisted};
+    struct list *lists[] = {&f->conns,    &f->searching, &f->flights,      &f->upstreams,
+                            &f->idle,     &f->streams,   &f->doomed_conns, &f->doomed_upstreams,
+                            &f->unlisted, &f->known};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     for (int i = 0; i < SESSION_BUCKETS; i++)

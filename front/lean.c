@@ -135,7 +135,7 @@ static void ask_for_list(struct flight *f, enum lean_tool tool, const struct rpc
     lean->tool = tool;
     lean->params = xstrndup(peek->params.p ? peek->params.p : "", peek->params.n);
     lean->list.cap = CAP_MESSAGE;
-    struct span meta = rpc_meta(peek->params);
+    struct span meta = rpc_member(peek->params, "_meta");
     bool ok = buf_add_str(&body, "{\"jsonrpc\":\"2.0\",\"id\":") &&
               buf_add(&body, f->id.p, f->id.n) &&
               buf_add_str(&body, ",\"method\":\"tools/list\",\"params\":{") &&

@@ -135,13 +135,13 @@ bool link_take_result(struct link *l, struct span message)
     free(l->result);
     l->result = xstrndup(message.p, message.n);
     snprintf(l->protocol, sizeof l->protocol, "%s", protocol);
+    known_take_handshake(l->session, message);
     if (!l->session->protocol[0]) /* else its client was told one already */
         memcpy(l->session->protocol, l->protocol, sizeof l->protocol);
     return true;
 }
 
-/* The client's own initialize is answered from the handshake that was just made. */
-static void answer_initialize(struct session *s, struct flight *f)
+void link_answer_initialize(struct session *s, struct flight *f, struct span message)
 {
     struct project *project = s->daemon->project;
     char *note =
@@ -153,8 +153,7 @@ static void answer_initialize(struct session *s, struct flight *f)
     struct buf answer = BUF_INIT(2 * CAP_HANDSHAKE);
     if (!s->is_published)
         session_publish(s);
-    if (handshake_answer(&answer, (struct span){s->link.result, strlen(s->link.result)}, f->id,
-                         note))
+    if (handshake_answer(&answer, message, f->id, note))
         flight_answer(f, (struct span){answer.data, answer.len});
     else
         flight_fail(f, ERR_INTERNAL, "the answer to initialize could not be made");
@@ -172,7 +171,7 @@ void link_greet(struct link *l)
         struct flight *f = container_of(node, struct flight, session_node);
         if (f->kind == FLIGHT_INITIALIZE && f->phase == FLIGHT_QUEUED &&
             f->client != &flight_client_none)
-            answer_initialize(s, f);
+            link_answer_initialize(s, f, (struct span){l->result, strlen(l->result)});
     }
     if (!is_new)
         session_save(s);
@@ -190,6 +189,8 @@ void link_opened(struct link *l)
     list_each(node, after, &s->flights) flight_go(container_of(node, struct flight, session_node));
     if (link_is_open(l) && s->stream)
         l->transport->push(l, true);
+    if (link_is_open(l))
+        known_link_opened(s);
     s->holds--;
     session_release(s);
 }

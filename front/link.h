@@ -75,6 +75,8 @@ void link_drained(struct link *l);
 /* The daemon's answer to initialize has come (whole message). False: it is no good, the link
  * failed. */
 bool link_take_result(struct link *l, struct span message);
+/* The client's initialize f is answered with this one of the daemon (whole message). */
+void link_answer_initialize(struct session *s, struct flight *f, struct span message);
 /* The client's own initialize is answered from it, while `initialized` is on its way. The last
  * thing to do with l: a session that nobody waits for ends here. */
 void link_greet(struct link *l);

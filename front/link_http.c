@@ -320,6 +320,15 @@ static void on_push_head(void *self, const struct http_head *head)
     }
 }
 
+/* Whole events of the push stream go on as they are; that a list has changed is noted. */
+static void pass_events(struct session *s, const char *bytes, size_t n)
+{
+    static const char changed[] = "/list_changed\"";
+    session_stream_events(s, bytes, n);
+    if (memmem(bytes, n, changed, sizeof changed - 1))
+        known_list_changed(s);
+}
+
 static void on_push_body(void *self, const char *bytes, size_t n)
 {
     struct link *l = self;
@@ -327,10 +336,10 @@ static void on_push_body(void *self, const char *bytes, size_t n)
     size_t whole = sse_split(&l->split, bytes, n);
     if (whole && l->held.len) {
         if (buf_add(&l->held, bytes, whole))
-            session_stream_events(s, l->held.data, l->held.len);
+            pass_events(s, l->held.data, l->held.len);
         buf_release(&l->held);
     } else if (whole) {
-        session_stream_events(s, bytes, whole);
+        pass_events(s, bytes, whole);
     }
     if (l->push && whole < n && !buf_add(&l->held, bytes + whole, n - whole)) {
         upstream_close(l->push);

@@ -14,6 +14,7 @@ struct front_metrics {
     int64_t answered, failed, abandoned;
     int64_t sessions[SESSION_CHANGE_COUNT];
     int64_t links_opened, links_resumed;
+    int64_t from_memory; /* answers */
 };
 
 void front_metrics_init(struct front_metrics *m);

@@ -107,6 +107,7 @@ void session_publish(struct session *s)
 
 static void free_session(struct session *s)
 {
+    known_close(s);
     link_finish(&s->link);
     list_remove(&s->node);
     list_remove(&s->stream_node);

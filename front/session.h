@@ -7,6 +7,7 @@
  * Owned by: the front's table. An ended session is freed with its last flight. */
 #pragma once
 #include "front/conn.h"
+#include "front/known.h"
 #include "front/link.h"
 #include "front/route.h"
 
@@ -27,7 +28,7 @@ struct session {
     struct daemon *daemon; /* the slot it belongs to */
     enum session_client client_kind;
     bool is_ended, is_published;
-    bool is_lean; /* its client sees three tools in the place of all (lean.h) */
+    bool is_lean;         /* its client sees three tools in the place of all (lean.h) */
     enum route_rule rule; /* that decided the project */
     char *initialize;     /* raw params of the client's initialize, to do it again */
     char protocol[16];    /* negotiated revision, "" before */
@@ -37,7 +38,10 @@ struct session {
     char *program, *cwd;
     int64_t created_unix_ms, last_use_unix_ms;
     struct list flights;
-    int holds; /* being walked over: not to be freed */
+    struct known *known; /* what is remembered for its client, NULL until it is asked for */
+    int64_t stay_at_ms;  /* answered from memory: is it still there then? 0: not asked */
+    bool has_stayed;     /* that was looked at: a daemon that is stopped later stays stopped */
+    int holds;           /* being walked over: not to be freed */
     struct link link;
     struct conn *stream; /* the client's GET or /sse stream, NULL if none */
     struct list stream_node;

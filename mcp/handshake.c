@@ -24,8 +24,8 @@ char *handshake_client_name(struct span params)
 
 bool handshake_request(struct buf *out, struct span params, const char *protocol, const char *id)
 {
-    if (!buf_printf(out, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"initialize\",\"params\":",
-                    id))
+    if (!buf_printf(out,
+                    "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"initialize\",\"params\":", id))
         return false;
     if (params.n)
         return buf_add(out, params.p, params.n) && buf_add_str(out, "}");
@@ -60,6 +60,17 @@ bool handshake_check(struct span message, char *protocol, size_t room, struct er
     return ok;
 }
 
+/* What is answered from memory may differ later, and then the front says so itself. */
+static void announce_changes(json_t *capabilities)
+{
+    static const char *const lists[] = {"tools", "prompts", "resources"};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        json_t *list = json_object_get(capabilities, lists[i]);
+        if (json_is_object(list))
+            json_object_set_new(list, "listChanged", json_true());
+    }
+}
+
 bool handshake_answer(struct buf *out, struct span message, struct span id, const char *note)
 {
     json_t *root = json_loadb(message.p ? message.p : "", message.n, 0, NULL);
@@ -71,6 +82,7 @@ bool handshake_answer(struct buf *out, struct span message, struct span id, cons
               json_object_set_new(result, "instructions",
                                   json_loadb(quoted.data, quoted.len, JSON_DECODE_ANY, NULL)) == 0;
     buf_release(&quoted);
+    announce_changes(json_object_get(result, "capabilities"));
     char *text = ok ? json_dumps(result, JSON_COMPACT) : NULL;
     ok = text && buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && buf_add(out, id.p, id.n) &&
          buf_add_str(out, ",\"result\":") && buf_add_str(out, text) && buf_add_str(out, "}");

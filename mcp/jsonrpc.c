@@ -77,8 +77,7 @@ struct peek {
     struct span claim; /* _meta's protocol version */
 };
 
-/* The value of one member of an object, empty if it has none. */
-static struct span value_of(struct span object, const char *name)
+struct span rpc_member(struct span object, const char *name)
 {
     struct json_scan scan = json_scan_of(object.p, object.n);
     struct span key, value;
@@ -90,11 +89,6 @@ static struct span value_of(struct span object, const char *name)
                 return value;
         }
     return (struct span){0};
-}
-
-struct span rpc_meta(struct span params)
-{
-    return value_of(params, "_meta");
 }
 
 /* The value as the content of a string; empty if it is none. */

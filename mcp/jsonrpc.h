@@ -37,8 +37,8 @@ struct rpc_peek {
  * batch. For a batch only the kind is set. */
 void rpc_peek(const char *json, size_t n, struct rpc_peek *out);
 
-/* The raw _meta of raw params, empty if there is none. */
-struct span rpc_meta(struct span params);
+/* The raw value of one member of a raw object, empty if it has none. */
+struct span rpc_member(struct span object, const char *name);
 
 /* Is this raw string content (method, tool, protocol, ...) this ASCII text, once escapes are
  * resolved? Some clients write "tools\/call". */

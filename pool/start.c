@@ -292,6 +292,13 @@ bool start_describe(const struct slot *s, struct start_spec *out, struct err *er
     return build(s, server, (int)port, false, out, err);
 }
 
+const char *daemon_definition_now(const struct daemon *d)
+{
+    static char definition[20];
+    start_definition(slot_of_const(d), definition);
+    return definition;
+}
+
 bool daemon_describe(struct daemon *d, struct strv *argv, struct strv *env, char **cwd,
                      struct err *err)
 {

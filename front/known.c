@@ -1,0 +1,347 @@
+/* front/known.c - see known.h. */
+#include "front/known.h"
+
+#define LOG_MODULE "front"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "front/own.h"
+#include "mcp/handshake.h"
+#include "platform/proc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define STAY_MS 2000 /* a session that is still there after this is more than a health check */
+#define HASH_SIZE 27
+
+static const struct {
+    const char *word, *method, *capability, *changed;
+} kinds[KNOWN_KIND_COUNT] = {
+    [KNOWN_HANDSHAKE] = {"handshake", "initialize", NULL, NULL},
+    [KNOWN_TOOLS] = {"tools", "tools/list", "tools", "tools"},
+    [KNOWN_PROMPTS] = {"prompts", "prompts/list", "prompts", "prompts"},
+    [KNOWN_RESOURCES] = {"resources", "resources/list", "resources", "resources"},
+    [KNOWN_TEMPLATES] = {"templates", "resources/templates/list", "resources", "resources"},
+};
+
+struct known {
+    struct list node; /* of front->known */
+    struct front *front;
+    int sessions;
+    char *project_key, *server;
+    char definition[20], protocol[20], hash[HASH_SIZE];
+    char *results[KNOWN_KIND_COUNT];
+    bool is_exact[KNOWN_KIND_COUNT];      /* said to such a client, not to another one */
+    char confirmed[KNOWN_KIND_COUNT][32]; /* the daemon's life that last said so */
+};
+
+enum known_kind known_kind_of(struct span method, struct span params)
+{
+    for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++)
+        if (rpc_text_is(method, kinds[kind].method))
+            return rpc_member(params, "cursor").n ? KNOWN_KIND_COUNT : (enum known_kind)kind;
+    return KNOWN_KIND_COUNT;
+}
+
+/* --- the key --- */
+
+static void hash_of(struct span capabilities, char out[HASH_SIZE])
+{
+    uint8_t hash[DIGEST_SIZE];
+    char text[64];
+    digest_sha256(capabilities.p ? capabilities.p : "", capabilities.n, hash);
+    digest_base32(hash, DIGEST_SIZE, text);
+    snprintf(out, HASH_SIZE, "%.26s", text);
+}
+
+static bool is_of(const struct known *k, const struct known *key)
+{
+    return str_equal(k->project_key, key->project_key) && str_equal(k->server, key->server) &&
+           str_equal(k->definition, key->definition) && str_equal(k->protocol, key->protocol) &&
+           str_equal(k->hash, key->hash);
+}
+
+static void take_row(void *arg, const struct known_row *row)
+{
+    struct known *k = arg;
+    if (strcmp(row->definition, k->definition) != 0 || strcmp(row->era, "legacy") != 0)
+        return;
+    bool is_exact = strcmp(row->protocol, k->protocol) == 0 && strcmp(row->hash, k->hash) == 0;
+    for (int kind = 0; kind < KNOWN_KIND_COUNT; kind++) {
+        /* Newest first; one that was said to such a client counts more. */
+        if (strcmp(kinds[kind].word, row->kind) != 0 || (k->results[kind] && !is_exact))
+            continue;
+        free(k->results[kind]);
+        k->results[kind] = xstrdup(row->result);
+        k->is_exact[kind] = is_exact;
+    }
+}
+
+static struct known *open_key(struct front *f, const struct known *key)
+{
+    list_each(node, after, &f->known)
+    {
+        struct known *k = container_of(node, struct known, node);
+        if (is_of(k, key))
+            return k;
+    }
+    struct known *k = xcalloc(1, sizeof *k);
+    *k = *key;
+    k->front = f;
+    k->project_key = xstrdup(key->project_key);
+    k->server = xstrdup(key->server);
+    list_add_tail(&f->known, &k->node);
+    struct err err = {0};
+    if (!registry_known(f->registry, k->project_key, k->server, take_row, k, &err))
+        log_debug("nothing is remembered", "error=%s", log_quote(err_text(&err)));
+    return k;
+}
+
+/* The known of s for the definition that a start would use now, NULL if it has said nothing of
+ * itself. */
+static struct known *known_of(struct session *s)
+{
+    struct daemon *d = s->daemon;
+    if (!s->initialize || daemon_is_forgotten(d))
+        return NULL;
+    const char *definition = daemon_definition_now(d);
+    if (s->known && strcmp(s->known->definition, definition) == 0)
+        return s->known;
+    known_close(s);
+    struct span params = {s->initialize, strlen(s->initialize)};
+    struct span protocol = rpc_member(params, "protocolVersion");
+    struct known key = {.project_key = d->project->key, .server = d->server};
+    snprintf(key.definition, sizeof key.definition, "%s", definition);
+    snprintf(key.protocol, sizeof key.protocol, "%.*s", (int)(protocol.n > 2 ? protocol.n - 2 : 0),
+             protocol.n > 2 ? protocol.p + 1 : "");
+    hash_of(rpc_member(params, "capabilities"), key.hash);
+    s->known = open_key(s->front, &key);
+    s->known->sessions++;
+    return s->known;
+}
+
+void known_close(struct session *s)
+{
+    struct known *k = s->known;
+    s->known = NULL;
+    if (!k || --k->sessions > 0)
+        return;
+    list_remove(&k->node);
+    for (int kind = 0; kind < KNOWN_KIND_COUNT; kind++)
+        free(k->results[kind]);
+    free(k->project_key);
+    free(k->server);
+    free(k);
+}
+
+const char *known_result(struct session *s, enum known_kind kind)
+{
+    const struct known *k = known_of(s);
+    return k ? k->results[kind] : NULL;
+}
+
+/* --- answering --- */
+
+/* From now on it counts whether the client stays. */
+static void note_stay(struct session *s)
+{
+    if (s->has_stayed)
+        return;
+    s->stay_at_ms = clock_ms() + STAY_MS;
+    s->front->stays = true;
+    front_time_something(s->front);
+}
+
+static bool answer_handshake(struct flight *f, const char *result)
+{
+    struct session *s = f->session;
+    struct buf message = BUF_INIT(2 * CAP_HANDSHAKE);
+    char protocol[sizeof s->protocol];
+    struct err err = {0};
+    bool ok =
+        buf_printf(&message, "{\"result\":%s}", result) &&
+        handshake_check((struct span){message.data, message.len}, protocol, sizeof protocol, &err);
+    if (ok) {
+        memcpy(s->protocol, protocol, sizeof protocol);
+        note_stay(s);
+        link_answer_initialize(s, f, (struct span){message.data, message.len});
+    }
+    buf_release(&message);
+    return ok;
+}
+
+static void answer_list(struct flight *f, const char *result)
+{
+    struct buf message = BUF_INIT(CAP_MESSAGE);
+    if (buf_add_str(&message, "{\"jsonrpc\":\"2.0\",\"id\":") &&
+        buf_add(&message, f->id.p, f->id.n) && buf_add_str(&message, ",\"result\":") &&
+        buf_add_str(&message, result) && buf_add_str(&message, "}"))
+        flight_answer(f, (struct span){message.data, message.len});
+    else
+        flight_fail(f, ERR_TOO_BIG, "the list is too large");
+    buf_release(&message);
+}
+
+bool known_answer(struct flight *f)
+{
+    struct session *s = f->session;
+    struct daemon *d = s->daemon;
+    bool is_handshake = f->kind == FLIGHT_INITIALIZE;
+    enum known_kind kind = is_handshake ? KNOWN_HANDSHAKE : f->list;
+    if (kind == KNOWN_KIND_COUNT || link_is_open(&s->link))
+        return false;
+    struct known *k = known_of(s);
+    if (!k || !k->results[kind] || (is_handshake && !k->is_exact[kind]))
+        return false;
+    /* What resources there are changes without a word: only where the daemon cannot be asked. */
+    if (daemon_is_up(d) && (kind == KNOWN_RESOURCES || kind == KNOWN_TEMPLATES))
+        return false;
+    bool is_confirmed = strcmp(k->confirmed[kind], d->id) == 0;
+    s->front->metrics.from_memory++;
+    s->holds++;
+    bool ok = true;
+    if (is_handshake)
+        ok = answer_handshake(f, k->results[kind]);
+    else
+        answer_list(f, k->results[kind]);
+    if (ok && !is_handshake && daemon_is_up(d) && !is_confirmed)
+        link_open(&s->link); /* it is asked whether that is still so */
+    else if (ok && !daemon_is_up(d))
+        note_stay(s);
+    s->holds--;
+    session_release(s);
+    return ok;
+}
+
+/* --- staying --- */
+
+struct stay_walk {
+    int64_t now_ms;
+    bool is_any;
+};
+
+static void check_stay(void *arg, struct session *s)
+{
+    struct stay_walk *walk = arg;
+    if (!s->stay_at_ms || s->is_ended)
+        return;
+    if (walk->now_ms < s->stay_at_ms) {
+        walk->is_any = true;
+        return;
+    }
+    s->stay_at_ms = 0;
+    s->has_stayed = true;
+    bool is_there = s->stream || (s->pid && proc_is_alive((struct proc_id){s->pid, s->pid_start}));
+    if (!is_there)
+        return;
+    if (daemon_is_up(s->daemon))
+        link_open(&s->link);
+    else
+        daemon_want(s->daemon, REASON_WARM, false);
+}
+
+bool known_check_time(struct front *front, int64_t now_ms)
+{
+    if (!front->stays)
+        return false;
+    struct stay_walk walk = {.now_ms = now_ms};
+    session_each(front, check_stay, &walk);
+    front->stays = walk.is_any;
+    return walk.is_any;
+}
+
+/* --- learning --- */
+
+static void tell_changed(struct known *k, enum known_kind kind)
+{
+    struct front *f = k->front;
+    char message[120];
+    int n = snprintf(message, sizeof message,
+                     "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
+                     kinds[kind].changed);
+    list_each(node, after, &f->streams)
+    {
+        struct session *s = container_of(node, struct session, stream_node);
+        if (s->known == k)
+            session_stream_message(s, (struct span){message, (size_t)n});
+    }
+}
+
+/* A daemon has just said so. */
+static void learn(struct session *s, struct known *k, enum known_kind kind, struct span result)
+{
+    const char *old = k->results[kind];
+    snprintf(k->confirmed[kind], sizeof k->confirmed[kind], "%s", s->daemon->id);
+    bool is_same = old && strlen(old) == result.n && memcmp(old, result.p, result.n) == 0;
+    if (is_same && k->is_exact[kind])
+        return;
+    bool is_told = old && !is_same && kind != KNOWN_HANDSHAKE;
+    free(k->results[kind]);
+    k->results[kind] = xstrndup(result.p, result.n);
+    k->is_exact[kind] = true;
+    const struct known_row row = {.project_key = k->project_key,
+                                  .server = k->server,
+                                  .definition = k->definition,
+                                  .era = "legacy",
+                                  .protocol = k->protocol,
+                                  .hash = k->hash,
+                                  .kind = kinds[kind].word,
+                                  .result = k->results[kind],
+                                  .seen_unix_ms = clock_unix_ms()};
+    struct err err = {0};
+    if (!registry_known_put(s->front->registry, &row, &err))
+        log_debug("an answer is not remembered", "error=%s", log_quote(err_text(&err)));
+    if (is_told)
+        tell_changed(k, kind);
+}
+
+void known_take_handshake(struct session *s, struct span message)
+{
+    struct known *k = known_of(s);
+    struct span result = rpc_member(message, "result");
+    if (k && result.n)
+        learn(s, k, KNOWN_HANDSHAKE, result);
+}
+
+static void on_list(void *arg, struct session *s, struct span answer)
+{
+    enum known_kind kind = (enum known_kind)(uintptr_t)arg;
+    struct known *k = known_of(s);
+    struct span result = rpc_member(answer, "result");
+    if (k)
+        k->confirmed[kind][0] = '\0';
+    /* One page of several is not the list. */
+    if (k && result.n && !rpc_member(result, "nextCursor").n)
+        learn(s, k, kind, result);
+}
+
+void known_link_opened(struct session *s)
+{
+    struct known *k = known_of(s);
+    if (!k || !k->results[KNOWN_HANDSHAKE])
+        return;
+    const char *handshake = k->results[KNOWN_HANDSHAKE];
+    struct span capabilities =
+        rpc_member((struct span){handshake, strlen(handshake)}, "capabilities");
+    for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++) {
+        if (!rpc_member(capabilities, kinds[kind].capability).n ||
+            strcmp(k->confirmed[kind], s->daemon->id) == 0)
+            continue;
+        /* Asked once, whoever's link is open first. */
+        snprintf(k->confirmed[kind], sizeof k->confirmed[kind], "%s", s->daemon->id);
+        own_request(s, kinds[kind].method, (struct span){0}, on_list, (void *)(uintptr_t)kind);
+    }
+}
+
+void known_list_changed(struct session *s)
+{
+    struct known *k = known_of(s);
+    if (!k || !link_is_open(&s->link))
+        return;
+    for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++)
+        k->confirmed[kind][0] = '\0';
+    known_link_opened(s);
+}

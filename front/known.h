@@ -1,0 +1,44 @@
+/* front/known.h - what is remembered of a server: its answer to initialize and its lists, by
+ * project, server, definition, the revision that a client asked for and the client's capabilities.
+ * A client is answered from it at once, whether or not the daemon runs; when one does, it is
+ * asked again, and clients are told where it differs.
+ *
+ * Owned by: the front; each session holds the one of its key (s->known). Rows are in the registry.
+ */
+#pragma once
+#include "mcp/http_head.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct daemon;
+struct flight;
+struct front;
+struct known;
+struct session;
+
+enum known_kind {
+    KNOWN_HANDSHAKE, /* the result of initialize */
+    KNOWN_TOOLS,
+    KNOWN_PROMPTS,
+    KNOWN_RESOURCES,
+    KNOWN_TEMPLATES,
+    KNOWN_KIND_COUNT /* none of them */
+};
+
+/* Which list does a request of this method (raw) ask for? A page of one (cursor) is none. */
+enum known_kind known_kind_of(struct span method, struct span params);
+/* Answer a queued flight from memory if that can be done: then it is over, true. */
+bool known_answer(struct flight *f);
+/* What is remembered for this session's client: raw JSON, NULL if nothing is. Borrowed. */
+const char *known_result(struct session *s, enum known_kind kind);
+/* The daemon has answered initialize (whole message). */
+void known_take_handshake(struct session *s, struct span message);
+/* The link is open: ask again for what was not confirmed in this life of the daemon. */
+void known_link_opened(struct session *s);
+/* The daemon says that some list has changed: ask again. */
+void known_list_changed(struct session *s);
+/* Start the daemons of sessions that were answered from memory and have stayed. True: some may. */
+bool known_check_time(struct front *front, int64_t now_ms);
+/* The session is over, or its client begins anew. */
+void known_close(struct session *s);
