@@ -1,0 +1,150 @@
+"""What is remembered of a server: clients are answered at once, whether or not its daemon runs."""
+import json
+import os
+import subprocess
+import sys
+
+from conftest import fake_server, serena_dir, wait_until
+from mcp_client import Client, Stream
+
+INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
+
+
+def down(pool, root):
+    wait_until(lambda: pool.daemon(root)["state"] == "down", "the daemon is down")
+
+
+def learn(pool, root):
+    """The project's server was seen once, and its daemon was stopped."""
+    url = pool.ctl("ensure", root).stdout.strip()
+    client = Client(url).open()
+    wait_until(lambda: remembered(pool), "its lists are remembered")
+    client.close()
+    pool.ctl("stop", "--now", root)
+    down(pool, root)
+    return url
+
+
+def remembered(pool):
+    import sqlite3
+    with sqlite3.connect(pool.state / "registry.db") as db:
+        return [row for row in db.execute("SELECT project_key FROM known WHERE kind = 'tools'")]
+
+
+def test_handshake_and_lists_come_without_a_start(pool, project):
+    a = project("a")
+    url = learn(pool, a)
+    starts = pool.daemon(a)["starts"]
+    client = Client(url).open()
+    assert "echo" in [t["name"] for t in client.request("tools/list")["tools"]]
+    assert client.initialized["capabilities"]["tools"]["listChanged"] is True
+    assert str(a) in client.initialized["instructions"]
+    assert pool.daemon(a)["state"] == "down" and pool.daemon(a)["starts"] == starts
+
+
+def test_a_call_starts_the_daemon_at_once(pool, project):
+    a = project("a")
+    client = Client(learn(pool, a)).open()
+    assert client.whoami()["project"] == str(a)
+    assert pool.daemon(a)["state"] in ("ready", "busy")
+
+
+def test_memory_outlives_poold(pool, project):
+    a = project("a")
+    url = learn(pool, a)
+    pool.kill()
+    client = Client(url).open()
+    assert client.request("tools/list")["tools"] and pool.daemon(a)["state"] == "down"
+
+
+def test_a_session_that_stays_starts_its_daemon_in_the_background(pool, project):
+    a = project("a")
+    url = learn(pool, a)
+    client = Client(url).open()
+    stream = Stream(url, {"Mcp-Session-Id": client.session})
+    client.request("tools/list")
+    wait_until(lambda: pool.daemon(a)["state"] in ("ready", "busy"), "it was started")
+    assert pool.daemon(a)["reason"] == "session"
+    stream.close()
+
+
+def test_a_client_that_goes_at_once_starts_nothing(pool, project):
+    """As `claude mcp list` does: a process of its own that connects, lists, and is gone."""
+    a = project("a")
+    url = learn(pool, a)
+    starts = pool.daemon(a)["starts"]
+    code = ("import sys; sys.path.insert(0, sys.argv[1]); from mcp_client import Client\n"
+            "c = Client(sys.argv[2]).open(); print(len(c.request('tools/list')['tools']))")
+    done = subprocess.run([sys.executable, "-c", code, os.path.dirname(__file__), url], capture_output=True, text=True)
+    assert int(done.stdout) > 5, done.stderr
+    other = project("b")  # the pool is busy with something else for more than the time that counts
+    pool.configure({"fake": fake_server("--start-delay", "3")})
+    pool.ctl("reload")
+    pool.ctl("ensure", other)
+    assert pool.daemon(a)["starts"] == starts
+
+
+def test_a_daemon_that_was_stopped_is_not_started_again_for_an_old_session(pool, project):
+    a = project("a")
+    url = learn(pool, a)
+    client = Client(url).open()
+    stream = Stream(url, {"Mcp-Session-Id": client.session})
+    client.request("tools/list")
+    wait_until(lambda: pool.daemon(a)["state"] in ("ready", "busy"), "it was started")
+    starts = pool.daemon(a)["starts"]
+    pool.ctl("stop", a)
+    down(pool, a)
+    client.request("tools/list")
+    pool.configure({"fake": fake_server("--start-delay", "3")})
+    pool.ctl("reload")
+    pool.ctl("ensure", project("b"))
+    assert pool.daemon(a)["starts"] == starts
+    stream.close()
+
+
+def test_other_projects_and_changed_definitions_get_nothing_of_it(pool, project):
+    a, b = project("a"), project("b")
+    learn(pool, a)
+    url = pool.url + "/mcp"
+    client = Client(url, {"X-Poold-Project": str(b)}).open()
+    assert str(b) in client.initialized["instructions"] and str(a) not in client.initialized["instructions"]
+    assert pool.daemon(b)["state"] in ("ready", "busy"), "what is not known is asked for"
+    pool.configure({"fake": fake_server("--start-delay", "0.1")})
+    pool.ctl("reload")
+    Client(url, {"X-Poold-Project": str(a)}).open()
+    assert pool.daemon(a)["state"] in ("ready", "busy"), "another definition is another server"
+
+
+def test_clients_with_other_capabilities_are_remembered_apart(pool, project):
+    a = project("a")
+    url = learn(pool, a)
+    client = Client(url)
+    client.request("initialize", {**INITIALIZE, "capabilities": {"sampling": {}}})
+    assert pool.daemon(a)["state"] in ("ready", "busy"), "its handshake was not known"
+
+
+def test_where_the_daemon_differs_the_client_is_told(pool, project):
+    """The remembered list is changed under poold, as a new version of a server would differ."""
+    import sqlite3
+    a = project("a")
+    url = learn(pool, a)
+    pool.ctl("shutdown")
+    with sqlite3.connect(pool.state / "registry.db") as db:
+        db.execute("UPDATE known SET result = '{\"tools\":[]}' WHERE kind = 'tools'")
+    pool.start()
+    client = Client(url).open()
+    stream = Stream(url, {"Mcp-Session-Id": client.session})
+    assert client.request("tools/list")["tools"] == []
+    wait_until(lambda: "notifications/tools/list_changed" in [m.get("method") for m in stream.messages()], "told")
+    assert client.request("tools/list")["tools"] != []
+    stream.close()
+
+
+def test_real_serena_is_listed_while_it_is_down(pool, project):
+    pool.env["POOLD_SERENA_DIR"] = str(serena_dir())
+    pool.config_file.unlink()
+    a = project("a")
+    url = learn(pool, a)
+    client = Client(url).open()
+    assert "find_symbol" in json.dumps(client.request("tools/list"))
+    assert pool.daemon(a)["state"] == "down"
