@@ -126,7 +126,7 @@ bool front_metrics_print(struct front *f, struct buf *out)
     return print_sessions(f, out) && print_calls(f, out) &&
            metrics_family(out, "poold_answers_from_memory_total", "counter",
                           "Handshakes and lists that were answered without the daemon.") &&
-           metrics_value(out, "poold_answers_from_memory_total", NULL, f->metrics.from_memory) &&
+           metrics_value(out, "poold_answers_from_memory_total", "", f->metrics.from_memory) &&
            metrics_family(out, "poold_connections", "gauge", "Connections of clients.") &&
            metrics_value(out, "poold_connections", "", f->conn_count);
 }
