@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "front/lean.h"
+#include "front/restore.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,6 +44,8 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     f->born_us = clock_us();
     f->born_ms = f->beat_ms = f->born_us / 1000;
     s->last_use_unix_ms = clock_unix_ms();
+    if (kind == FLIGHT_CALL)
+        restore_note(s, peek);
     list_add_tail(&s->front->flights, &f->node);
     list_add_tail(&s->flights, &f->session_node);
     front_time_something(s->front);
@@ -155,6 +158,8 @@ void flight_go(struct flight *f)
         link_open(&f->session->link);
         return;
     }
+    if (f->session->link.restoring && f->kind != FLIGHT_OWN)
+        return; /* the new daemon is being told what its client had set */
     if (++f->tries > TRIES_MAX) {
         flight_fail(f, ERR_DAEMON_LOST, "the daemon of %s did not take the call after %d tries",
                     d->project->root, TRIES_MAX);

@@ -119,6 +119,11 @@ static void tell_session(void *arg, struct session *s)
     session_release(s);
 }
 
+static bool is_held(void *arg, const struct daemon *d)
+{
+    return session_subscribed(arg, d);
+}
+
 static void on_daemon_change(void *arg, struct daemon *d)
 {
     session_each(arg, tell_session, d);
@@ -160,7 +165,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     ev_timer_start(loop, &f->minute);
     ev_io_init(&f->accept_io, on_accept, listen_fd, EV_READ);
     ev_io_start(loop, &f->accept_io);
-    struct pool_listener listener = {.arg = f, .on_change = on_daemon_change};
+    struct pool_listener listener = {.arg = f, .on_change = on_daemon_change, .is_held = is_held};
     pool_listen(pool, &listener);
     return f;
 }

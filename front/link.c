@@ -5,7 +5,7 @@
 #include "base/caps.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "front/flight.h"
+#include "front/restore.h"
 #include "mcp/handshake.h"
 
 #include <stdio.h>
@@ -22,6 +22,8 @@ void link_reset(struct link *l)
     upstream_close(l->push);
     l->opening = l->push = NULL;
     l->state = LINK_NONE;
+    l->serial++;
+    l->restoring = 0;
     l->daemon_id[0] = '\0';
     free(l->upstream_session);
     free(l->post_path);
@@ -186,6 +188,7 @@ void link_opened(struct link *l)
     struct session *s = l->session;
     l->state = LINK_OPEN;
     s->holds++;
+    restore_begin(s);
     list_each(node, after, &s->flights) flight_go(container_of(node, struct flight, session_node));
     if (link_is_open(l) && s->stream)
         l->transport->push(l, true);

@@ -44,6 +44,8 @@ struct link {
     char *result;             /* the daemon's answer to initialize, whole message */
     struct upstream *opening; /* handshake request under way */
     struct upstream *push;    /* the stream of what comes unasked (HTTP: GET; SSE: the stream) */
+    unsigned serial,
+        restoring; /* how many links there were; what is being told again (restore.h) */
     bool is_initialized_sent, is_stale_seen;
     bool is_result_sse; /* the handshake's answer comes as SSE */
     int status;

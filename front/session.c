@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "front/flight.h"
+#include "front/restore.h"
 #include "front/session_id.h"
 #include "platform/proc.h"
 
@@ -75,6 +75,7 @@ void session_save(struct session *s)
 {
     if (!s->id)
         return;
+    char *subscriptions = restore_subscriptions(s);
     struct session_row row = {
         .id = s->id,
         .project_key = s->daemon->project->key,
@@ -85,6 +86,8 @@ void session_save(struct session *s)
         .upstream_daemon = link_is_known_upstream(&s->link) ? s->link.daemon_id : "",
         .upstream_session = s->link.upstream_session ? s->link.upstream_session : "",
         .transport = session_client_word(s->client_kind),
+        .level = s->level ? s->level : "",
+        .subscriptions = subscriptions,
         .created_unix_ms = s->created_unix_ms,
         .last_unix_ms = s->last_use_unix_ms,
     };
@@ -92,6 +95,7 @@ void session_save(struct session *s)
     if (!registry_session_put(s->front->registry, &row, &err))
         log_warn("session is not in the registry", "project=%s error=%s", s->daemon->project->key,
                  log_quote(err_text(&err)));
+    free(subscriptions);
 }
 
 void session_publish(struct session *s)
@@ -113,6 +117,8 @@ static void free_session(struct session *s)
     list_remove(&s->stream_node);
     free(s->id);
     free(s->initialize);
+    free(s->level);
+    strv_finish(&s->subscriptions);
     free(s->client);
     free(s->program);
     free(s->cwd);
@@ -172,6 +178,7 @@ static void on_row(void *arg, const struct session_row *row)
     s->client = xstrdup(row->client);
     if (row->initialize[0])
         s->initialize = xstrdup(row->initialize);
+    restore_load(s, row->level, row->subscriptions);
     snprintf(s->protocol, sizeof s->protocol, "%s", row->protocol);
     /* An HTTP link needs nothing but its id: it goes on if the same daemon still lives. */
     if (s->client_kind != CLIENT_SSE && row->upstream_daemon[0])
@@ -265,6 +272,26 @@ void session_each(struct front *f, void (*each)(void *arg, struct session *s), v
     for (int i = 0; i < SESSION_BUCKETS; i++)
         list_each(node, after, &f->sessions[i]) each(arg, container_of(node, struct session, node));
     list_each(node, after, &f->unlisted) each(arg, container_of(node, struct session, node));
+}
+
+struct subscribed_walk {
+    const struct daemon *daemon;
+    bool is_any;
+};
+
+static void look_for_subscription(void *arg, struct session *s)
+{
+    struct subscribed_walk *walk = arg;
+    walk->is_any |=
+        s->daemon == walk->daemon && s->subscriptions.count && !s->is_ended &&
+        (s->stream || (s->pid && proc_is_alive((struct proc_id){s->pid, s->pid_start})));
+}
+
+bool session_subscribed(struct front *f, const struct daemon *d)
+{
+    struct subscribed_walk walk = {.daemon = d};
+    session_each(f, look_for_subscription, &walk);
+    return walk.is_any;
 }
 
 static void destroy_one(void *arg, struct session *s)

@@ -28,13 +28,15 @@ struct session {
     struct daemon *daemon; /* the slot it belongs to */
     enum session_client client_kind;
     bool is_ended, is_published;
-    bool is_lean;         /* its client sees three tools in the place of all (lean.h) */
-    enum route_rule rule; /* that decided the project */
-    char *initialize;     /* raw params of the client's initialize, to do it again */
-    char protocol[16];    /* negotiated revision, "" before */
-    char *client;         /* "name version", for people */
-    pid_t pid;            /* of the client process, 0 unknown */
-    uint64_t pid_start;   /* its start time: a recycled pid is another client */
+    bool is_lean;              /* its client sees three tools in the place of all (lean.h) */
+    enum route_rule rule;      /* that decided the project */
+    char *initialize;          /* raw params of the client's initialize, to do it again */
+    char protocol[16];         /* negotiated revision, "" before */
+    char *level;               /* log level that its client has set, raw JSON, NULL: none */
+    struct strv subscriptions; /* resource URIs, raw JSON texts */
+    char *client;              /* "name version", for people */
+    pid_t pid;                 /* of the client process, 0 unknown */
+    uint64_t pid_start;        /* its start time: a recycled pid is another client */
     char *program, *cwd;
     int64_t created_unix_ms, last_use_unix_ms;
     struct list flights;
@@ -66,6 +68,8 @@ void session_release(struct session *s);
 struct front_session session_view(const struct session *s);
 /* Every session in turn, ended and unpublished ones too; the callback may end it. */
 void session_each(struct front *f, void (*each)(void *arg, struct session *s), void *arg);
+/* Does a client that is there have a resource subscription in one of this slot's sessions? */
+bool session_subscribed(struct front *f, const struct daemon *d);
 void session_destroy_all(struct front *f);
 
 /* Let go of sessions whose client process is gone or that were silent for long: their links are

@@ -4,7 +4,7 @@
 Speaks Streamable HTTP (answers as SSE, or JSON with --json) or HTTP+SSE (--transport sse). Tools: echo,
 whoami (project, pid), slow (seconds, with progress), big (bytes), crash (the process ends itself), env,
 calls (names so far), notify (tools/list_changed), forget (all sessions), mute (answers nothing from then on),
-grow (megabytes of memory).
+grow (megabytes of memory), settings (log level and subscriptions of the session), sessions (living ones).
 """
 import argparse
 import json
@@ -21,12 +21,13 @@ from urllib.parse import parse_qs, urlparse
 args = None
 sessions = {}  # id -> queue of messages for its stream
 calls = []
+settings = {}  # session -> what it has set
 kept = []  # memory of the tool grow
 is_mute = False
 turn = threading.Lock()  # --one-at-a-time
 
 TOOLS = [{"name": n, "description": n, "inputSchema": {"type": "object"}}
-         for n in ("echo", "whoami", "slow", "big", "crash", "env", "calls", "notify", "forget", "mute", "grow")]
+         for n in ("echo", "whoami", "slow", "big", "crash", "env", "calls", "notify", "forget", "mute", "grow", "settings", "sessions")]
 
 
 def text(value, is_error=False):
@@ -66,6 +67,10 @@ def call_tool(name, arguments, progress, session):
     if name == "grow":
         kept.append(bytearray(b"g") * (int(arguments["megabytes"]) << 20))
         return text("grown")
+    if name == "settings":
+        return text(json.dumps(settings.get(session, [])))
+    if name == "sessions":
+        return text(json.dumps(sorted(sessions)))
     if name == "warm":
         return text(args.warm_text, args.warm_text.startswith("Error"))
     raise KeyError(name)
@@ -86,6 +91,9 @@ def answer(message, progress, session):
                            "serverInfo": {"name": "fake", "version": "1"}, "instructions": "fake"}
     elif method == "tools/list":
         reply["result"] = {"tools": TOOLS}
+    elif method in ("logging/setLevel", "resources/subscribe", "resources/unsubscribe"):
+        settings.setdefault(session, []).append([method, params])
+        reply["result"] = {}
     elif method == "ping":
         reply["result"] = {}
     elif method == "tools/call":

@@ -1,0 +1,15 @@
+/* front/restore.h - what a client has set in its session and a new daemon must be told again: its
+ * log level and its resource subscriptions. Kept in the session and its row. */
+#pragma once
+#include "front/flight.h"
+
+/* A request of the client: if it sets something, that is kept. */
+void restore_note(struct session *s, const struct rpc_peek *peek);
+/* Its link has been opened anew: tell the daemon. Calls wait until it has answered
+ * (link.restoring).
+ */
+void restore_begin(struct session *s);
+/* For the session's row: JSON array of the subscriptions, "" for none. New string. */
+char *restore_subscriptions(const struct session *s);
+/* From the row. */
+void restore_load(struct session *s, const char *level, const char *subscriptions);

@@ -1,0 +1,127 @@
+"""What a client has set in its session outlives the daemon; a client that is gone leaves nothing in it."""
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from conftest import alive, fake_server, wait_until
+from mcp_client import Client, Stream
+
+A, B = "file:///a%20b", "file:///\u00e9"
+
+
+def settings(client):
+    """What the daemon was told in the session that it has with us now."""
+    return [(m.split("/")[1], p.get("level") or p.get("uri")) for m, p in json.loads(client.call("settings"))]
+
+
+def set_all(client):
+    client.request("logging/setLevel", {"level": "warning"})
+    client.request("resources/subscribe", {"uri": A})
+    client.request("resources/subscribe", {"uri": B})
+    client.request("resources/unsubscribe", {"uri": A})
+
+
+def evict(pool, root):
+    pool.ctl("evict", root)
+
+
+def kill_daemon(pool, root):
+    pid = pool.daemon(root)["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid), "the daemon is dead")
+
+
+def kill_both(pool, root):
+    pool.kill()
+    kill_daemon(pool, root)
+
+
+@pytest.mark.parametrize("end", [evict, kill_daemon, kill_both], ids=lambda f: f.__name__)
+def test_log_level_and_subscriptions_are_restored_before_the_next_call(pool, project, end):
+    a = project("a")
+    client = Client(pool.ctl("ensure", a).stdout.strip()).open()
+    set_all(client)
+    end(pool, a)
+    client.connection.close()
+    assert settings(client) == [("setLevel", "warning"), ("subscribe", B)]
+
+
+def test_a_listening_client_gets_its_settings_back_without_calling(pool, project):
+    a = project("a")
+    url = pool.ctl("ensure", a).stdout.strip()
+    client = Client(url).open()
+    stream = Stream(url, {"Mcp-Session-Id": client.session})
+    client.request("resources/subscribe", {"uri": B})
+    kill_daemon(pool, a)
+    pool.ctl("ensure", a)
+    other = Client(url).open()
+    wait_until(lambda: len(json.loads(other.call("sessions"))) >= 2, "its session is there again")
+    assert settings(client) == [("subscribe", B)]
+    stream.close()
+
+
+def test_a_subscription_of_a_client_that_is_there_keeps_its_daemon(pool, project):
+    a, b = project("a"), project("b")
+    pool.configure({"fake": fake_server(idleSeconds=1)})
+    url = pool.ctl("ensure", a).stdout.strip()
+    client = Client(url).open()
+    client.request("resources/subscribe", {"uri": B})
+    pool.ctl("ensure", b)
+    wait_until(lambda: pool.daemon(b)["state"] == "down", "what nobody listens to is evicted")
+    assert pool.daemon(a)["state"] == "ready"
+    client.request("resources/unsubscribe", {"uri": B})
+    wait_until(lambda: pool.daemon(a)["state"] == "down", "and so is this one now")
+
+
+def in_a_process(url, then):
+    """A client in a process of its own: its session id, once it is open."""
+    code = ("import sys; sys.path.insert(0, sys.argv[1]); from mcp_client import Client\n"
+            "c = Client(sys.argv[2]).open(); c.whoami(); print(c.session, flush=True); " + then)
+    process = subprocess.Popen([sys.executable, "-c", code, os.path.dirname(__file__), url], stdout=subprocess.PIPE,
+                               text=True)
+    return process, process.stdout.readline().strip()
+
+
+def test_the_end_of_a_clients_process_ends_its_session_in_the_daemon(pool, project):
+    a = project("a")
+    url = pool.ctl("ensure", a).stdout.strip()
+    watcher = Client(url).open()
+    before = json.loads(watcher.call("sessions"))
+    process, session = in_a_process(url, "sys.stdin.read()")
+    assert len(json.loads(watcher.call("sessions"))) == len(before) + 1
+    process.kill()
+    process.wait()
+    wait_until(lambda: json.loads(watcher.call("sessions")) == before, "the daemon's session is gone", 3)
+    again = Client(url)
+    again.session = session
+    again.headers["MCP-Protocol-Version"] = "2025-11-25"
+    assert again.whoami()["project"] == str(a), "its id is still taken back"
+
+
+def test_a_call_whose_client_is_gone_counts_as_busy_until_its_end(pool, project):
+    a = project("a")
+    url = pool.ctl("ensure", a).stdout.strip()
+    process, _ = in_a_process(url, "c.call('slow', seconds=4)")
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 1, "the call is under way")
+    process.kill()
+    process.wait()
+    assert pool.daemon(a)["inFlight"] == 1
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 0, "its end")
+    wait_until(lambda: pool.daemon(a)["sessions"] == 0, "and then its session is put aside", 3)
+
+
+def test_clients_that_come_and_go_leave_no_descriptor(pool, project):
+    a = project("a")
+    url = pool.ctl("ensure", a).stdout.strip()
+    in_a_process(url, "pass")[0].wait()
+    wait_until(lambda: pool.daemon(a)["sessions"] == 0, "the first is put aside", 3)
+    count = len(os.listdir(f"/proc/{pool.pid()}/fd"))
+    for process, _ in [in_a_process(url, "sys.stdin.read()") for _ in range(5)] * 2:
+        process.kill()
+        process.wait()
+    wait_until(lambda: pool.daemon(a)["sessions"] == 0, "all are put aside", 3)
+    wait_until(lambda: len(os.listdir(f"/proc/{pool.pid()}/fd")) <= count, "their descriptors are closed", 12)
