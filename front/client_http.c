@@ -287,7 +287,9 @@ static void on_get(struct conn *c, const struct request *request, const struct r
                 "Connection: close\r\n");
     const char *headers = flight_headers(s, false);
     conn_add(c, headers, strlen(headers));
-    conn_add(c, "\r\n", 2);
+    /* Clients try twice to reopen it: later than a restart of poold takes. */
+    static const char retry[] = "\r\nretry: 1500\r\n\r\n";
+    conn_add(c, retry, sizeof retry - 1);
     conn_flush(c);
     if (s->stream)
         link_push_changed(&s->link);

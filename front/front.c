@@ -145,7 +145,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     f->uid = getuid();
     struct list *lists[] = {&f->conns,    &f->searching, &f->flights,      &f->upstreams,
                             &f->idle,     &f->streams,   &f->doomed_conns, &f->doomed_upstreams,
-                            &f->unlisted, &f->known};
+                            &f->unlisted, &f->known,     &f->processes};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     for (int i = 0; i < SESSION_BUCKETS; i++)

@@ -58,6 +58,7 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
         s->pid_start = owner->start_time;
         s->program = xstrdup(owner->program);
         s->cwd = xstrdup(owner->cwd);
+        departed_watch(s);
     }
     return s;
 }
@@ -111,6 +112,7 @@ void session_publish(struct session *s)
 
 static void free_session(struct session *s)
 {
+    departed_unwatch(s);
     known_close(s);
     link_finish(&s->link);
     list_remove(&s->node);
@@ -127,6 +129,11 @@ static void free_session(struct session *s)
 
 void session_release(struct session *s)
 {
+    if (s->is_departed && !s->is_ended && s->is_published && !s->holds &&
+        list_is_empty(&s->flights)) {
+        session_departed(s); /* its last flight has ended */
+        return;
+    }
     if (list_is_empty(&s->flights) && !s->stream && !s->holds && (s->is_ended || !s->is_published))
         free_session(s);
 }
@@ -314,6 +321,18 @@ void session_destroy_all(struct front *f)
 #define PRUNE_MS (24 * 60 * 60 * 1000ll) /* between two looks at old rows */
 #define ROW_KEPT_MS (30 * 24 * 60 * 60 * 1000ll)
 
+static void put_aside(struct session *s)
+{
+    log_info("session put aside", "project=%s server=%s client=%s pid=%ld", s->daemon->project->key,
+             s->daemon->server, log_quote(s->client), (long)s->pid);
+    front_session_news(s, SESSION_PUT_ASIDE);
+    link_close(&s->link);
+    session_save(s);
+    s->front->session_count--;
+    daemon_sessions_add(s->daemon, -1);
+    free_session(s);
+}
+
 static void tidy_one(void *arg, struct session *s)
 {
     const int64_t *now_unix_ms = arg;
@@ -325,16 +344,16 @@ static void tidy_one(void *arg, struct session *s)
         return;
     bool is_gone = s->pid ? !proc_is_alive((struct proc_id){s->pid, s->pid_start})
                           : *now_unix_ms - s->last_use_unix_ms > SILENT_MS;
-    if (!is_gone)
-        return;
-    log_info("session put aside", "project=%s server=%s client=%s pid=%ld", s->daemon->project->key,
-             s->daemon->server, log_quote(s->client), (long)s->pid);
-    front_session_news(s, SESSION_PUT_ASIDE);
-    link_close(&s->link);
-    session_save(s);
-    s->front->session_count--;
-    daemon_sessions_add(s->daemon, -1);
-    free_session(s);
+    if (is_gone)
+        put_aside(s);
+}
+
+void session_departed(struct session *s)
+{
+    int64_t now_unix_ms = clock_unix_ms();
+    s->is_departed = true;
+    session_stream_close(s); /* nobody reads it any more */
+    tidy_one(&now_unix_ms, s);
 }
 
 static void save_one(void *arg, struct session *s)

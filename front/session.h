@@ -7,6 +7,7 @@
  * Owned by: the front's table. An ended session is freed with its last flight. */
 #pragma once
 #include "front/conn.h"
+#include "front/departed.h"
 #include "front/known.h"
 #include "front/link.h"
 #include "front/route.h"
@@ -28,15 +29,17 @@ struct session {
     struct daemon *daemon; /* the slot it belongs to */
     enum session_client client_kind;
     bool is_ended, is_published;
-    bool is_lean;              /* its client sees three tools in the place of all (lean.h) */
-    enum route_rule rule;      /* that decided the project */
-    char *initialize;          /* raw params of the client's initialize, to do it again */
-    char protocol[16];         /* negotiated revision, "" before */
-    char *level;               /* log level that its client has set, raw JSON, NULL: none */
-    struct strv subscriptions; /* resource URIs, raw JSON texts */
-    char *client;              /* "name version", for people */
-    pid_t pid;                 /* of the client process, 0 unknown */
-    uint64_t pid_start;        /* its start time: a recycled pid is another client */
+    bool is_departed;               /* its client's process has ended */
+    bool is_lean;                   /* its client sees three tools in the place of all (lean.h) */
+    enum route_rule rule;           /* that decided the project */
+    char *initialize;               /* raw params of the client's initialize, to do it again */
+    char protocol[16];              /* negotiated revision, "" before */
+    char *level;                    /* log level that its client has set, raw JSON, NULL: none */
+    struct strv subscriptions;      /* resource URIs, raw JSON texts */
+    char *client;                   /* "name version", for people */
+    pid_t pid;                      /* of the client process, 0 unknown */
+    struct client_process *process; /* the watch for its end, NULL: none (departed.h) */
+    uint64_t pid_start;             /* its start time: a recycled pid is another client */
     char *program, *cwd;
     int64_t created_unix_ms, last_use_unix_ms;
     struct list flights;
@@ -72,6 +75,8 @@ void session_each(struct front *f, void (*each)(void *arg, struct session *s), v
 bool session_subscribed(struct front *f, const struct daemon *d);
 void session_destroy_all(struct front *f);
 
+/* Its client's process has ended: it is put aside, now or after its last flight. */
+void session_departed(struct session *s);
 /* Let go of sessions whose client process is gone or that were silent for long: their links are
  * closed and their memory is given back; their rows stay, so that their ids are still taken back.
  * Rows that nobody has used for a month go. */

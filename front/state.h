@@ -39,8 +39,9 @@ struct front {
     int64_t pruned_unix_ms; /* when old session rows were last looked at */
     uint8_t session_key[32];
 
-    struct list known; /* what is remembered of servers, as long as sessions use it */
-    bool stays;        /* some session's stay_at_ms is set */
+    struct list known;     /* what is remembered of servers, as long as sessions use it */
+    struct list processes; /* of clients (departed.h) */
+    bool stays;            /* some session's stay_at_ms is set */
 
     ev_prepare reaper;   /* frees what is doomed before the loop blocks */
     ev_idle search_idle; /* steps owner searches between other work */

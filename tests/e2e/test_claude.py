@@ -18,6 +18,7 @@ class Claude:
     """The program with a home of its own, in which poold was added once."""
 
     def __init__(self, pool, model):
+        self.model = model
         home = pool.root / "claude"
         home.mkdir()
         self.env = {k: v for k, v in os.environ.items()
@@ -87,7 +88,25 @@ def test_its_list_says_connected(pool, project, claude):
     pool.start()
     shown = claude().run(a, "mcp", "list")
     assert f"poold: {pool.url}/mcp (HTTP) - ✔ Connected" in shown
-    assert pool.daemon(a)["sessions"] == 1
+    wait_until(lambda: pool.daemon(a)["sessions"] == 0, "its session is put aside with its process", 3)
+
+
+def test_its_list_of_a_known_server_starts_nothing_and_its_first_turn_has_all_tools(pool, project, claude):
+    a = project("a")
+    pool.start()
+    program = claude()
+    program.run(a, "mcp", "list")
+    wait_until(lambda: pool.daemon(a)["sessions"] == 0, "its session is over", 3)
+    pool.ctl("stop", "--now", a)
+    wait_until(lambda: pool.daemon(a)["state"] == "down", "down")
+    starts = pool.daemon(a)["starts"]
+    assert "✔ Connected" in program.run(a, "mcp", "list")
+    assert pool.daemon(a)["starts"] == starts and pool.daemon(a)["state"] == "down"
+    first = []
+    program.model.server.seen = lambda request: first.append([t["name"] for t in request.get("tools", [])])
+    assert program.said(program.prompt(a, ("echo", {"text": "there"}))) == "there"
+    asked = [names for names in first if names]
+    assert "mcp__poold__echo" in asked[0], asked[0]
 
 
 def test_one_session_goes_on_after_each_death(pool, project, claude):
