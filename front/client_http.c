@@ -3,6 +3,7 @@
 
 #include "base/caps.h"
 #include "base/str.h"
+#include "front/batch.h"
 #include "front/flight.h"
 #include "front/http_answer.h"
 #include "mcp/handshake.h"
@@ -218,11 +219,9 @@ static void on_post(struct conn *c, const struct request *request, const struct 
         return;
     }
     rpc_peek(request->body.p, request->body.n, &peek);
-    if (peek.kind == RPC_INVALID || peek.kind == RPC_BATCH) {
-        conn_answer_error(c, 400, (struct span){0},
-                          err_row(peek.kind == RPC_BATCH ? ERR_BAD_REQUEST : ERR_PARSE)->rpc,
-                          peek.kind == RPC_BATCH ? "JSON-RPC batches are not served"
-                                                 : "the body is not a JSON-RPC message");
+    if (peek.kind == RPC_INVALID) {
+        conn_answer_error(c, 400, (struct span){0}, err_row(ERR_PARSE)->rpc,
+                          "the body is not a JSON-RPC message");
         return;
     }
     struct span session_id = http_header(&request->head, "Mcp-Session-Id");
@@ -238,7 +237,11 @@ static void on_post(struct conn *c, const struct request *request, const struct 
     if (contradicts(c, request, url, s, peek.id))
         return;
     s->is_lean |= url->is_lean; /* it may have been taken back: only the URL says it then */
-    if (peek.kind != RPC_REQUEST) {
+    if (peek.kind == RPC_BATCH) {
+        char *headers = client_headers(&request->head);
+        batch_request(c, s, request->body, headers);
+        free(headers);
+    } else if (peek.kind != RPC_REQUEST) {
         one_way(c, request, s, &peek);
     } else if (rpc_text_is(peek.method, "ping")) {
         answer_ping(c, peek.id);

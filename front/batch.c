@@ -1,0 +1,217 @@
+/* front/batch.c - see batch.h. */
+#include "front/batch.h"
+
+#include "base/caps.h"
+#include "base/str.h"
+#include "front/flight.h"
+
+#include <string.h>
+
+#define ELEMENTS_MAX 100 /* as the official SDK's server has it */
+
+struct batch {         /* client_self of its flights; freed with the last of them */
+    struct conn *conn; /* NULL once the client is gone */
+    struct session *session;
+    int open; /* flights under way, and one while they are being made */
+};
+
+/* --- the answer --- */
+
+static void write_bytes(struct batch *b, const char *bytes, size_t n)
+{
+    struct conn *c = b->conn;
+    if (!c || !n)
+        return;
+    if (!c->is_http10)
+        conn_printf(c, "%zx\r\n", n);
+    conn_add(c, bytes, n);
+    if (b->conn && !c->is_http10)
+        conn_add(c, "\r\n", 2);
+}
+
+static void write_head(struct batch *b)
+{
+    struct conn *c = b->conn;
+    if (c->is_http10)
+        c->will_close = true;
+    const char *headers = flight_headers(b->session, false);
+    conn_printf(c,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+                "%s%s%s\r\n",
+                c->is_http10 ? "" : "Transfer-Encoding: chunked\r\n", headers,
+                c->will_close ? "Connection: close\r\n" : "");
+}
+
+static void leave(struct batch *b)
+{
+    if (--b->open > 0)
+        return;
+    struct conn *c = b->conn;
+    if (c && !c->is_http10)
+        conn_add(c, "0\r\n\r\n", 5);
+    if (b->conn)
+        conn_finish(c);
+    free(b);
+}
+
+static void write_message(struct batch *b, struct span json)
+{
+    struct buf event = BUF_INIT(CAP_MESSAGE + 1024);
+    if (sse_event_write(&event, "message", NULL, json))
+        write_bytes(b, event.data, event.len);
+    buf_release(&event);
+}
+
+/* --- the flights' client --- */
+
+static void json_begin(struct flight *f, int64_t length)
+{
+    (void)length;
+    buf_release(&f->held);
+}
+
+static void json_data(struct flight *f, const char *bytes, size_t n)
+{
+    if (!buf_add(&f->held, bytes, n))
+        flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB", CAP_MESSAGE / 1024 / 1024);
+}
+
+static void message(struct flight *f, struct span json, bool is_answer)
+{
+    (void)is_answer;
+    write_message(f->client_self, json);
+}
+
+static void json_end(struct flight *f)
+{
+    message(f, (struct span){f->held.data, f->held.len}, true);
+}
+
+static void events(struct flight *f, const char *bytes, size_t n)
+{
+    write_bytes(f->client_self, bytes, n);
+}
+
+static void end(struct flight *f)
+{
+    leave(f->client_self);
+}
+
+static void flush(struct flight *f)
+{
+    struct batch *b = f->client_self;
+    if (b->conn)
+        conn_flush(b->conn);
+}
+
+static bool is_full(struct flight *f)
+{
+    struct batch *b = f->client_self;
+    return b->conn && conn_is_full(b->conn);
+}
+
+static void beat(struct flight *f)
+{
+    write_bytes(f->client_self, ": poold\r\n\r\n", 11);
+    flush(f);
+}
+
+static const struct flight_client batch_sink = {json_begin, json_data, json_end, events, message,
+                                                end,        flush,     is_full,  beat};
+
+static void on_gone(void *self)
+{
+    struct batch *b = self;
+    b->conn = NULL; /* its flights go on: the daemon works on them */
+}
+
+static void on_drained(void *self)
+{
+    struct batch *b = self;
+    flight_resume_all(b->session);
+}
+
+static const struct conn_user batch_user = {on_gone, on_drained};
+
+/* --- the request --- */
+
+/* How many requests there are; -1 with what is wrong. */
+static int count_requests(struct span array, const char **why)
+{
+    const char *at = array.p, *stop = array.p + array.n;
+    struct span element;
+    int requests = 0, elements = 0;
+    while (rpc_batch_next(&at, stop, &element)) {
+        struct rpc_peek peek;
+        rpc_peek(element.p, element.n, &peek);
+        *why = peek.kind == RPC_INVALID || peek.kind == RPC_BATCH
+                   ? "an element of the batch is not a JSON-RPC message"
+               : rpc_text_is(peek.method, "initialize") ? "initialize must not be part of a batch"
+               : ++elements > ELEMENTS_MAX              ? "the batch has more than 100 elements"
+                                                        : NULL;
+        if (*why)
+            return -1;
+        requests += peek.kind == RPC_REQUEST;
+    }
+    return requests;
+}
+
+static void start(struct session *s, struct batch *b, struct span element, const char *headers)
+{
+    struct rpc_peek peek;
+    rpc_peek(element.p, element.n, &peek);
+    if (rpc_text_is(peek.method, "ping") && peek.kind == RPC_REQUEST) {
+        struct buf body = BUF_INIT(CAP_HEAD + peek.id.n);
+        if (rpc_write_empty(&body, peek.id))
+            write_message(b, (struct span){body.data, body.len});
+        buf_release(&body);
+        return;
+    }
+    bool is_request = peek.kind == RPC_REQUEST;
+    if (!is_request &&
+        (rpc_text_is(peek.method, "notifications/initialized") || !link_is_open(&s->link)))
+        return;
+    struct flight *f = flight_new(s, is_request ? FLIGHT_CALL : FLIGHT_ONEWAY,
+                                  is_request ? &batch_sink : &flight_client_none, NULL, element,
+                                  &peek, headers ? xstrdup(headers) : NULL);
+    if (is_request) {
+        f->client_self = b;
+        b->open++;
+    }
+    flight_go(f);
+}
+
+void batch_request(struct conn *c, struct session *s, struct span array, const char *headers)
+{
+    const char *why = NULL, *at = array.p, *stop = array.p + array.n;
+    int requests = strcmp(s->protocol, "2025-03-26") == 0
+                       ? count_requests(array, &why)
+                       : (why = "batches are of the revision 2025-03-26 only", -1);
+    if (requests < 0) {
+        conn_answer_error(c, 400, (struct span){0}, err_row(ERR_BAD_REQUEST)->rpc, why);
+        return;
+    }
+    struct batch *b = xcalloc(1, sizeof *b);
+    /* The connection's request goes when it is answered: the elements are read from a copy. */
+    char *copy = xstrndup(array.p, array.n);
+    at = copy;
+    stop = copy + array.n;
+    b->session = s;
+    b->open = 1;
+    if (requests) {
+        conn_take(c, &batch_user, b);
+        b->conn = c;
+        write_head(b);
+    } else {
+        conn_answer(c, 202, "", "", (struct span){0});
+    }
+    s->holds++;
+    for (struct span element; rpc_batch_next(&at, stop, &element);)
+        start(s, b, element, headers);
+    s->holds--;
+    if (b->conn)
+        conn_flush(b->conn);
+    leave(b);
+    free(copy);
+    session_release(s);
+}

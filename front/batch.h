@@ -1,0 +1,11 @@
+/* front/batch.h - JSON-RPC batches, which MCP had in its revision 2025-03-26 only: an array POST is
+ * one flight per request, and its answers are the events of one stream, in the order in which they
+ * come. */
+#pragma once
+#include "front/conn.h"
+
+struct session;
+
+/* Serve an array that was POSTed to s; the connection is answered, now or by its flights. headers:
+ * of the client's for the daemon (lines), or NULL. */
+void batch_request(struct conn *c, struct session *s, struct span array, const char *headers);
