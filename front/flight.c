@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define BEAT_MS 10000 /* an answer is never silent for longer (the promise is 15 s) */
+#define TELL_MS 2000  /* between two words to a client that asked for progress */
 #define TRIES_MAX 20  /* hand-overs that came to nothing before the client hears of it */
 
 static struct span moved(struct span s, const char *from, const char *to)
@@ -319,6 +320,31 @@ void flight_end_orphans(struct session *s)
     session_release(s);
 }
 
+/* A call that waits for a start: the client that gave a token sees how far it is, in fractions so
+ * small that the daemon's own first value comes after them. */
+static void tell_progress(struct flight *f)
+{
+    const struct daemon *d = f->session->daemon;
+    struct buf message = BUF_INIT(CAP_HEAD + f->token.n), text = BUF_INIT(CAP_HEAD);
+    int64_t waited_s = (clock_ms() - f->born_ms) / 1000;
+    bool ok = buf_printf(&text, "the %s daemon is %s: %lld s", d->server,
+                         daemon_state_word(d->state), (long long)waited_s);
+    if (ok && d->usual_start_ms > 0)
+        ok = buf_printf(&text, " of usually %lld s", (long long)(d->usual_start_ms + 999) / 1000);
+    ok = ok &&
+         buf_add_str(&message, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\","
+                               "\"params\":{\"progressToken\":") &&
+         buf_add(&message, f->token.p, f->token.n) &&
+         buf_printf(&message, ",\"progress\":%.6f,\"message\":", ++f->told * 1e-6) &&
+         json_write_string(&message, text.data, text.len) && buf_add_str(&message, "}}");
+    if (ok) {
+        f->client->message(f, (struct span){message.data, message.len}, false);
+        f->client->flush(f);
+    }
+    buf_release(&message);
+    buf_release(&text);
+}
+
 static void check_waiting(struct flight *f, int64_t now_ms)
 {
     struct daemon *d = f->session->daemon;
@@ -346,9 +372,13 @@ static void check_waiting(struct flight *f, int64_t now_ms)
             d->detail ? ": " : "", d->detail ? d->detail : "", d->project->root);
         return;
     }
-    if (f->kind != FLIGHT_ONEWAY && now_ms - f->beat_ms >= BEAT_MS) {
+    bool is_told = f->phase == FLIGHT_QUEUED && f->token.n && f->kind == FLIGHT_CALL;
+    if (f->kind != FLIGHT_ONEWAY && now_ms - f->beat_ms >= (is_told ? TELL_MS : BEAT_MS)) {
         f->beat_ms = now_ms;
-        f->client->beat(f);
+        if (is_told)
+            tell_progress(f);
+        else
+            f->client->beat(f);
     }
     if (f->phase == FLIGHT_QUEUED && f->session->link.state != LINK_OPENING && daemon_is_up(d))
         flight_go(f); /* a hand-over that came to nothing is tried again */

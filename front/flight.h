@@ -55,7 +55,7 @@ struct flight {
     bool has_answer;       /* its answer has been given to the client */
     bool is_failed;        /* that answer was an error of ours */
     struct upstream *up;   /* its exchange with the daemon */
-    int tries;
+    int tries, told;       /* hand-overs; progress messages of ours */
     int64_t born_ms, beat_ms, born_us;
     /* reading the daemon's answer */
     int status;

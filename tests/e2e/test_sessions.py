@@ -47,7 +47,7 @@ def test_log_level_and_subscriptions_are_restored_before_the_next_call(pool, pro
     set_all(client)
     end(pool, a)
     client.connection.close()
-    assert settings(client) == [("setLevel", "warning"), ("subscribe", B)]
+    assert sorted(settings(client)) == [("setLevel", "warning"), ("subscribe", B)]
 
 
 def test_a_listening_client_gets_its_settings_back_without_calling(pool, project):
@@ -125,3 +125,18 @@ def test_clients_that_come_and_go_leave_no_descriptor(pool, project):
         process.wait()
     wait_until(lambda: pool.daemon(a)["sessions"] == 0, "all are put aside", 3)
     wait_until(lambda: len(os.listdir(f"/proc/{pool.pid()}/fd")) <= count, "their descriptors are closed", 12)
+
+
+def test_a_call_that_waits_for_a_start_tells_how_far_it_is(pool, project):
+    pool.configure({"fake": fake_server("--start-delay", "6")})
+    a = project("a")
+    client = Client(pool.ctl("ensure", a).stdout.strip()).open()
+    pool.ctl("stop", "--now", a)
+    wait_until(lambda: pool.daemon(a)["state"] == "down", "down")
+    result = client.request("tools/call", {"name": "slow", "arguments": {"seconds": 0.1, "steps": 2},
+                                           "_meta": {"progressToken": "t"}})
+    assert result["content"][0]["text"] == "done"
+    told = [n["params"] for n in client.notifications]
+    assert all(p["progressToken"] == "t" for p in told)
+    assert [p["progress"] for p in told] == sorted({p["progress"] for p in told}), "it only grows"
+    assert "fake daemon is starting" in told[0]["message"] and told[-1]["progress"] == 2
