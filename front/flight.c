@@ -66,7 +66,7 @@ void flight_replace_body(struct flight *f, struct span body)
 
 static void set_using(struct flight *f, bool is_using)
 {
-    if (f->kind == FLIGHT_ONEWAY || f->is_using == is_using)
+    if (f->kind == FLIGHT_ONEWAY || f->kind == FLIGHT_OWN || f->is_using == is_using)
         return;
     f->is_using = is_using;
     if (is_using)

@@ -228,7 +228,7 @@ static void describe(void *arg, struct session *s)
     list_each(node, after, &s->flights)
     {
         const struct flight *f = container_of(node, struct flight, session_node);
-        if (f->kind == FLIGHT_ONEWAY)
+        if (f->kind == FLIGHT_ONEWAY || f->kind == FLIGHT_OWN)
             continue;
         out.in_flight++;
         if (now_ms - f->born_ms > out.oldest_call_ms)

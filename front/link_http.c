@@ -204,7 +204,7 @@ static void on_call_head(void *self, const struct http_head *head)
     f->is_sse_answer = http_value_has(http_header(head, "Content-Type"), "text/event-stream");
     f->split = (struct sse_splitter){0};
     bool is_empty = head->has_length && head->length == 0;
-    if (f->status == 200 && !f->is_sse_answer && !is_empty && f->kind == FLIGHT_CALL) {
+    if (f->status == 200 && !f->is_sse_answer && !is_empty && f->kind != FLIGHT_ONEWAY) {
         f->phase = FLIGHT_STREAMING;
         f->client->json_begin(f, head->has_length ? head->length : -1);
     }
@@ -265,7 +265,7 @@ static void on_call_end(void *self, enum upstream_end how)
             link_suspect(l); /* the pool's news or the next second moves it on */
         return;
     }
-    if (how == UPSTREAM_DONE && f->status != 200 && f->kind == FLIGHT_CALL) {
+    if (how == UPSTREAM_DONE && f->status != 200 && f->kind != FLIGHT_ONEWAY) {
         if (is_session_lost(f)) {
             link_reset(l);
             again(f);
@@ -274,7 +274,7 @@ static void on_call_end(void *self, enum upstream_end how)
         }
         return;
     }
-    if (how == UPSTREAM_DONE && !f->is_sse_answer && f->kind == FLIGHT_CALL) {
+    if (how == UPSTREAM_DONE && !f->is_sse_answer && f->kind != FLIGHT_ONEWAY) {
         if (f->phase != FLIGHT_STREAMING) {
             flight_fail(f, ERR_DAEMON_LOST, "the daemon's answer was empty");
             return;

@@ -92,6 +92,7 @@ def test_a_call_in_flight_pins_also_when_its_client_has_left(pool, project):
         assert d["state"] == "busy" and d["evictInMs"] is None and d["evictWhy"] == "busy"
     assert state(pool, repo) == "ready"
     client = open_client(pool, repo)
+    client.call("echo", text="the link is open")  # a call that waits for it is dropped with its client
     client.connection.request("POST", "/mcp", json.dumps({
         "jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "slow", "arguments": {"seconds": 2.5}}}),
         {**client.headers, "Mcp-Session-Id": client.session, "Content-Type": "application/json",
