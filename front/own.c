@@ -4,9 +4,6 @@
 #include "base/caps.h"
 #include "base/str.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 struct own { /* one request: the flight's client_self */
     own_done_fn *done;
     void *arg;
@@ -72,25 +69,21 @@ static bool never(struct flight *f)
 static const struct flight_client own_sink = {json_begin, json_data, nothing, events, message,
                                               end,        nothing,   never,   nothing};
 
-static struct flight *make(struct session *s, enum flight_kind kind,
-                           const struct flight_client *client, const char *method,
-                           struct span params)
+static struct flight *make(struct session *s, const char *method, struct span params)
 {
     static unsigned number;
     struct buf body = BUF_INIT(CAP_BODY);
     struct rpc_peek peek;
-    char id[40] = "";
-    if (kind == FLIGHT_OWN)
-        snprintf(id, sizeof id, "\"id\":\"poold-%u\",", ++number);
     bool ok =
-        buf_printf(&body, "{\"jsonrpc\":\"2.0\",%s\"method\":\"%s\"", id, method) &&
+        buf_printf(&body, "{\"jsonrpc\":\"2.0\",\"id\":\"poold-%u\",\"method\":\"%s\"", ++number,
+                   method) &&
         (!params.n || (buf_add_str(&body, ",\"params\":") && buf_add(&body, params.p, params.n))) &&
         buf_add_str(&body, "}");
-    struct flight *f = NULL;
-    if (ok) {
-        rpc_peek(body.data, body.len, &peek);
-        f = flight_new(s, kind, client, NULL, (struct span){body.data, body.len}, &peek, NULL);
-    }
+    if (!ok)
+        abort(); /* our own requests are small */
+    rpc_peek(body.data, body.len, &peek);
+    struct flight *f =
+        flight_new(s, FLIGHT_OWN, &own_sink, NULL, (struct span){body.data, body.len}, &peek, NULL);
     buf_release(&body);
     return f;
 }
@@ -98,8 +91,7 @@ static struct flight *make(struct session *s, enum flight_kind kind,
 void own_request(struct session *s, const char *method, struct span params, own_done_fn *done,
                  void *arg)
 {
-    struct flight *f = make(s, FLIGHT_OWN, &own_sink, method, params);
-    assert(f);
+    struct flight *f = make(s, method, params);
     struct own *own = xcalloc(1, sizeof *own);
     own->done = done;
     own->arg = arg;
@@ -109,11 +101,4 @@ void own_request(struct session *s, const char *method, struct span params, own_
         flight_go(f);
     else /* it fails, but not from in here */
         front_look_soon(s->front);
-}
-
-void own_notify(struct session *s, const char *method, struct span params)
-{
-    struct flight *f = make(s, FLIGHT_ONEWAY, &flight_client_none, method, params);
-    if (f)
-        flight_go(f);
 }

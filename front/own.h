@@ -11,5 +11,3 @@ typedef void own_done_fn(void *arg, struct session *s, struct span answer);
 /* Ask the daemon of s. params: raw JSON of less than CAP_BODY, empty for none. */
 void own_request(struct session *s, const char *method, struct span params, own_done_fn *done,
                  void *arg);
-/* Tell it something: a notification. */
-void own_notify(struct session *s, const char *method, struct span params);

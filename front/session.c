@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const client_words[] = {"http", "sse", "lines", "modern"};
+static const char *const client_words[] = {"http", "sse"};
 
 const char *session_client_word(enum session_client c)
 {

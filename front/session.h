@@ -12,15 +12,12 @@
 #include "front/link.h"
 #include "front/route.h"
 
-enum session_client {                /* what the client speaks */
-                      CLIENT_HTTP,   /* Streamable HTTP with our session id */
-                      CLIENT_SSE,    /* HTTP+SSE */
-                      CLIENT_LINES,  /* JSON lines over mcp.sock */
-                      CLIENT_MODERN, /* 2026-07-28: no session of its own; one of ours per slot,
-                                        Authorization and client process, never published */
+enum session_client {              /* what the client speaks */
+                      CLIENT_HTTP, /* Streamable HTTP with our session id */
+                      CLIENT_SSE,  /* HTTP+SSE */
                       CLIENT_COUNT
 };
-const char *session_client_word(enum session_client c); /* http sse lines modern */
+const char *session_client_word(enum session_client c); /* http sse */
 
 struct session {
     struct front *front;

@@ -19,8 +19,8 @@ struct pool;
 #define DAEMON_STATES(X)                                                                           \
     X(DOWN, "down")                                                                                \
     X(STARTING, "starting")                                                                        \
-    X(READY, "ready") X(BUSY, "busy") X(DRAINING, "draining") X(STOPPING, "stopping")              \
-        X(FAILED, "failed")
+    X(READY, "ready")                                                                              \
+    X(BUSY, "busy") X(DRAINING, "draining") X(STOPPING, "stopping") X(FAILED, "failed")
 enum daemon_state {
 #define X(name, word) DAEMON_##name,
     DAEMON_STATES(X)
@@ -73,9 +73,6 @@ struct daemon {
     enum layer process, accepts, mcp, useful;
     char *cause; /* what the failed layer says, or NULL */
     bool is_warming;
-    /* what it speaks, known once it is up */
-    bool speaks_legacy, speaks_modern; /* initialize; server/discover and no session */
-    char *handshake; /* stdio: its answer to our one initialize (whole message), else NULL */
     /* use */
     int in_flight;                  /* calls handed over or held */
     int sessions;                   /* front sessions bound to this slot */
@@ -95,11 +92,6 @@ struct pool_listener {
     void (*on_state)(void *arg, const struct daemon *d, enum daemon_state was, int64_t was_ms);
     /* Does a living client of this slot pin it (a resource subscription)? May be NULL. */
     bool (*is_held)(void *arg, const struct daemon *d);
-    /* stdio: the daemon has said this (one message, borrowed, without line end). It counts as
-     * taken when this returns; what is not, the next poold hears again. May be NULL. */
-    void (*on_line)(void *arg, struct daemon *d, const char *line, size_t n);
-    /* stdio: daemon_line takes more again. May be NULL. */
-    void (*on_room)(void *arg, struct daemon *d);
 };
 
 struct pool_places { /* borrowed for the pool's life */
@@ -127,8 +119,9 @@ struct project *pool_project_make(struct pool *p, const char *path, char how[64]
 struct project *pool_project_by_key(struct pool *p, const char *key);
 typedef void project_fn(void *arg, struct project *project);
 void pool_projects_each(struct pool *p, project_fn *each, void *arg);
-/* Trust it or not. brought: the content (config/brought.h) of the servers it brings that are trusted
- * too, NULL or "" for none; err CONFLICT if that is not what it brings now. A running daemon whose definition depends on it is restarted when idle. */
+/* Trust it or not. brought: the content (config/brought.h) of the servers it brings that are
+ * trusted too, NULL or "" for none; err CONFLICT if that is not what it brings now. A running
+ * daemon whose definition depends on it is restarted when idle. */
 bool pool_trust(struct pool *p, struct project *project, bool is_trusted, const char *brought,
                 struct err *err) MUST_CHECK;
 /* The entry that a server's name means for a project: the user's own (NULL: the default one), else
@@ -145,12 +138,6 @@ bool pool_forget(struct pool *p, struct project *project, struct err *err) MUST_
 struct daemon *pool_slot(struct pool *p, struct project *project, const char *server,
                          struct err *err) MUST_CHECK;
 struct daemon *pool_daemon_by_id(struct pool *p, const char *id);
-/* A slot of one session's own ("share": "session"): a warm spare where there is one. Its server
- * name is SERVER#N, under which pool_slot finds it again. */
-struct daemon *pool_slot_own(struct pool *p, struct project *project, const char *server,
-                             struct err *err) MUST_CHECK;
-/* That session is over: the daemon is stopped, the slot goes. No-op for a shared slot. */
-void pool_slot_own_release(struct daemon *d);
 typedef void daemon_fn(void *arg, struct daemon *d);
 void pool_daemons_each(struct pool *p, daemon_fn *each, void *arg);
 
@@ -169,9 +156,6 @@ void daemon_touch(struct daemon *d);
 void daemon_sessions_add(struct daemon *d, int by);
 /* Connected (or connecting) fd to its port; the caller closes it. Only while it is up. */
 bool daemon_dial(struct daemon *d, int *fd, struct err *err) MUST_CHECK;
-/* stdio: hand it one message (raw JSON; line breaks in it become blanks). False: it is not up, or
- * takes no more now (err TOO_BIG; on_room follows). */
-bool daemon_line(struct daemon *d, const char *json, size_t n, struct err *err) MUST_CHECK;
 /* The hash of what a start would run now, while d->definition is that of the present or last life.
  * Borrowed until the next call. */
 const char *daemon_definition_now(const struct daemon *d);

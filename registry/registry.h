@@ -125,7 +125,7 @@ struct session_row {
     const char *initialize;       /* raw params JSON of the client's initialize, to do it again */
     const char *upstream_daemon;  /* daemon id of the open link, "" none */
     const char *upstream_session; /* the daemon's own session id, "" none */
-    const char *transport;        /* the client's: http sse lines */
+    const char *transport;        /* the client's: http or sse */
     const char *level;            /* the log level it has set, "" none */
     const char *subscriptions; /* JSON array of the resource URIs it has subscribed to, "" none */
     int64_t created_unix_ms, ended_unix_ms; /* ended 0: lives. An ended row is a tombstone */
