@@ -159,9 +159,8 @@ void slot_deadline_idle(struct slot *s)
 {
     const char *why;
     int64_t in_ms = daemon_evict_in_ms(&s->d, &why);
-    /* A subscription's end is not told to us: look again after a while. */
     if (in_ms < 0 && s->d.state == DAEMON_READY && strcmp(why, "held by a subscription") == 0)
-        in_ms = slot_settings(s)->idle_s < 30 ? slot_settings(s)->idle_s * 1000 : 30000;
+        in_ms = evict_look_in_ms(slot_settings(s)->idle_s * 1000);
     slot_deadline(s, in_ms);
 }
 

@@ -43,3 +43,10 @@ int64_t evict_in_ms(const struct evict_view *view, int64_t idle_ms, int64_t now_
     int64_t left = view->used_ms + idle_ms - now_ms;
     return left > 0 ? left : 0;
 }
+
+#define LOOK_MS 30000
+
+int64_t evict_look_in_ms(int64_t idle_ms)
+{
+    return idle_ms > 0 && idle_ms < LOOK_MS ? idle_ms : LOOK_MS;
+}

@@ -20,3 +20,5 @@ size_t evict_first(const struct evict_view *views, size_t n);
 /* ms until it goes by idleness (0: now), or -1 with *why (static). */
 int64_t evict_in_ms(const struct evict_view *view, int64_t idle_ms, int64_t now_ms,
                     const char **why);
+/* The end of a subscription is not told: when to look whether it still holds, in ms. */
+int64_t evict_look_in_ms(int64_t idle_ms);

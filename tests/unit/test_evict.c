@@ -87,6 +87,14 @@ static void why_it_stays_is_said(void **state)
     assert_string_equal(why, "down");
 }
 
+static void a_subscription_is_looked_at_again_in_the_idle_time_but_never_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(evict_look_in_ms(1000), 1000);
+    assert_int_equal(evict_look_in_ms(1800000), 30000);
+    assert_int_equal(evict_look_in_ms(0), 30000); /* no idle time: the loop must not spin */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +103,7 @@ int main(void)
         cmocka_unit_test(a_busy_one_never_goes_however_old_its_last_use),
         cmocka_unit_test(the_idle_time_runs_from_the_end_of_work),
         cmocka_unit_test(why_it_stays_is_said),
+        cmocka_unit_test(a_subscription_is_looked_at_again_in_the_idle_time_but_never_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
