@@ -15,6 +15,16 @@
 
 /* --- reading --- */
 
+struct project_row records_project(const struct project *project)
+{
+    return (struct project_row){.key = project->key,
+                                .root = project->root,
+                                .is_trusted = project->is_trusted,
+                                .brought = project->brought_trusted,
+                                .first_unix_ms = project->first_unix_ms,
+                                .last_unix_ms = project->last_unix_ms};
+}
+
 static void load_project(void *arg, const struct project_row *row)
 {
     struct pool *p = arg;
@@ -95,12 +105,7 @@ static void write_project(void *arg, struct project *project)
 {
     struct writing *w = arg;
     struct registry *r = w->pool->registry;
-    const struct project_row row = {.key = project->key,
-                                    .root = project->root,
-                                    .is_trusted = project->is_trusted,
-                                    .brought = project->brought_trusted,
-                                    .first_unix_ms = project->first_unix_ms,
-                                    .last_unix_ms = project->last_unix_ms};
+    const struct project_row row = records_project(project);
     w->ok = w->ok && registry_project_put(r, &row, w->err) &&
             (!project->is_trusted ||
              registry_project_trust(r, project->root, true, project->brought_trusted, w->err));

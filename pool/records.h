@@ -9,6 +9,8 @@
 /* Read projects and daemons from the registry; one that is absent is read when it comes. False if
  * it is there and cannot be read. */
 bool records_load(struct pool *p, struct err *err) MUST_CHECK;
+/* The row of a project, borrowed from it. */
+struct project_row records_project(const struct project *project);
 void records_init(struct pool *p);
 void records_end(struct pool *p);
 /* A write failed: what is the name of its subject, for the log. */

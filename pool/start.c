@@ -144,12 +144,7 @@ void start_save_project(struct slot *s)
     struct project *project = s->d.project;
     struct err err = {0};
     project->last_unix_ms = clock_unix_ms();
-    const struct project_row row = {.key = project->key,
-                                    .root = project->root,
-                                    .is_trusted = project->is_trusted,
-                                    .brought = project->brought_trusted,
-                                    .first_unix_ms = project->first_unix_ms,
-                                    .last_unix_ms = project->last_unix_ms};
+    const struct project_row row = records_project(project);
     if (!registry_project_put(s->d.pool->registry, &row, &err))
         records_lost(s->d.pool, "project", &err);
 }
