@@ -176,9 +176,7 @@ static bool answer_handshake(struct flight *f, const char *result)
 static void answer_list(struct flight *f, const char *result)
 {
     struct buf message = BUF_INIT(CAP_MESSAGE);
-    if (buf_add_str(&message, "{\"jsonrpc\":\"2.0\",\"id\":") &&
-        buf_add(&message, f->id.p, f->id.n) && buf_add_str(&message, ",\"result\":") &&
-        buf_add_str(&message, result) && buf_add_str(&message, "}"))
+    if (rpc_write_result(&message, f->id, result))
         flight_answer(f, (struct span){message.data, message.len});
     else
         flight_fail(f, ERR_TOO_BIG, "the list is too large");

@@ -84,8 +84,7 @@ bool handshake_answer(struct buf *out, struct span message, struct span id, cons
     buf_release(&quoted);
     announce_changes(json_object_get(result, "capabilities"));
     char *text = ok ? json_dumps(result, JSON_COMPACT) : NULL;
-    ok = text && buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && buf_add(out, id.p, id.n) &&
-         buf_add_str(out, ",\"result\":") && buf_add_str(out, text) && buf_add_str(out, "}");
+    ok = text && rpc_write_result(out, id, text);
     free(text);
     free(instructions);
     json_decref(root);

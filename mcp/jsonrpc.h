@@ -58,6 +58,8 @@ int rpc_is_response(const char *json, size_t n);
  * (empty: null). data is raw JSON or empty. message is escaped. */
 bool rpc_write_error(struct buf *out, struct span id, int code, const char *message,
                      struct span data) MUST_CHECK;
+/* Write {"jsonrpc":"2.0","id":ID,"result":RESULT}; id and result are raw JSON. */
+bool rpc_write_result(struct buf *out, struct span id, const char *result) MUST_CHECK;
 /* Write the answer to a ping: {"jsonrpc":"2.0","id":ID,"result":{}}. */
 bool rpc_write_empty(struct buf *out, struct span id) MUST_CHECK;
 /* Append text as a JSON string with quotes; invalid UTF-8 becomes U+FFFD. */

@@ -76,8 +76,17 @@ bool rpc_write_error(struct buf *out, struct span id, int code, const char *mess
     return false;
 }
 
+bool rpc_write_result(struct buf *out, struct span id, const char *result)
+{
+    size_t before = out->len;
+    if (buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && buf_add(out, id.p, id.n) &&
+        buf_add_str(out, ",\"result\":") && buf_add_str(out, result) && buf_add_str(out, "}"))
+        return true;
+    out->len = before;
+    return false;
+}
+
 bool rpc_write_empty(struct buf *out, struct span id)
 {
-    return buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && buf_add(out, id.p, id.n) &&
-           buf_add_str(out, ",\"result\":{}}");
+    return rpc_write_result(out, id, "{}");
 }

@@ -40,15 +40,9 @@ enum lean_tool lean_tool_of(struct span raw_name)
                                                   : LEAN_NONE;
 }
 
-static bool write_result(struct buf *out, struct span id, const char *result)
-{
-    return buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && buf_add(out, id.p, id.n) &&
-           buf_add_str(out, ",\"result\":") && buf_add_str(out, result) && buf_add_str(out, "}");
-}
-
 bool lean_write_list(struct buf *out, struct span id)
 {
-    return write_result(out, id, list_result);
+    return rpc_write_result(out, id, list_result);
 }
 
 static bool write_text(struct buf *out, struct span id, const char *text, bool is_error)
