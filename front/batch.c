@@ -19,27 +19,8 @@ struct batch {         /* client_self of its flights; freed with the last of the
 
 static void write_bytes(struct batch *b, const char *bytes, size_t n)
 {
-    struct conn *c = b->conn;
-    if (!c || !n)
-        return;
-    if (!c->is_http10)
-        conn_printf(c, "%zx\r\n", n);
-    conn_add(c, bytes, n);
-    if (b->conn && !c->is_http10)
-        conn_add(c, "\r\n", 2);
-}
-
-static void write_head(struct batch *b)
-{
-    struct conn *c = b->conn;
-    if (c->is_http10)
-        c->will_close = true;
-    const char *headers = flight_headers(b->session, false);
-    conn_printf(c,
-                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
-                "%s%s%s\r\n",
-                c->is_http10 ? "" : "Transfer-Encoding: chunked\r\n", headers,
-                c->will_close ? "Connection: close\r\n" : "");
+    if (b->conn && n)
+        conn_chunk(b->conn, bytes, n);
 }
 
 static void leave(struct batch *b)
@@ -47,8 +28,8 @@ static void leave(struct batch *b)
     if (--b->open > 0)
         return;
     struct conn *c = b->conn;
-    if (c && !c->is_http10)
-        conn_add(c, "0\r\n\r\n", 5);
+    if (c)
+        conn_end_chunks(c);
     if (b->conn)
         conn_finish(c);
     free(b);
@@ -201,7 +182,7 @@ void batch_request(struct conn *c, struct session *s, struct span array, const c
     if (requests) {
         conn_take(c, &batch_user, b);
         b->conn = c;
-        write_head(b);
+        conn_begin_events(c, flight_headers(s, false), true);
     } else {
         conn_answer(c, 202, "", "", (struct span){0});
     }

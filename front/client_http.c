@@ -285,13 +285,9 @@ static void on_get(struct conn *c, const struct request *request, const struct r
         return;
     }
     session_stream_open(s, c);
-    conn_printf(c,
-                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
-                "Connection: close\r\n");
-    const char *headers = flight_headers(s, false);
-    conn_add(c, headers, strlen(headers));
+    conn_begin_events(c, flight_headers(s, false), false);
     /* Clients try twice to reopen it: later than a restart of poold takes. */
-    static const char retry[] = "\r\nretry: 1500\r\n\r\n";
+    static const char retry[] = "retry: 1500\r\n\r\n";
     conn_add(c, retry, sizeof retry - 1);
     conn_flush(c);
     if (s->stream)

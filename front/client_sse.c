@@ -76,12 +76,7 @@ void client_sse_open(struct conn *c, const struct request *request, const struct
         return;
     session_publish(s);
     session_stream_open(s, c);
-    conn_printf(c,
-                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
-                "Connection: close\r\n");
-    const char *headers = flight_headers(s, false);
-    conn_add(c, headers, strlen(headers));
-    conn_add(c, "\r\n", 2);
+    conn_begin_events(c, flight_headers(s, false), false);
     /* The port outlives poold, so a client that lost its stream may come back soon. */
     char endpoint[512];
     int n =

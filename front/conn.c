@@ -121,6 +121,32 @@ void conn_printf(struct conn *c, const char *fmt, ...)
     conn_add(c, text, (size_t)n);
 }
 
+void conn_begin_events(struct conn *c, const char *headers, bool is_chunked)
+{
+    if (c->is_http10)
+        c->will_close = true;
+    conn_printf(c,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+                "%s%s%s\r\n",
+                is_chunked && !c->is_http10 ? "Transfer-Encoding: chunked\r\n" : "", headers,
+                c->will_close ? "Connection: close\r\n" : "");
+}
+
+void conn_chunk(struct conn *c, const void *bytes, size_t n)
+{
+    if (!c->is_http10)
+        conn_printf(c, "%zx\r\n", n);
+    conn_add(c, bytes, n);
+    if (!c->is_http10)
+        conn_add(c, "\r\n", 2);
+}
+
+void conn_end_chunks(struct conn *c)
+{
+    if (!c->is_http10)
+        conn_add(c, "0\r\n\r\n", 5);
+}
+
 bool conn_is_full(const struct conn *c)
 {
     return c->out.len > CAP_OUT;

@@ -60,6 +60,13 @@ void conn_flush(struct conn *c);
 bool conn_is_full(const struct conn *c);
 /* The answer is complete: flush, then the next request or the end. */
 void conn_finish(struct conn *c);
+/* Begin an answer of server-sent events with these header lines; each run of bytes then goes by
+ * conn_chunk, and conn_end_chunks ends it. Where the connection's end frames it (is_chunked false,
+ * HTTP/1.0), bytes go by conn_add. */
+void conn_begin_events(struct conn *c, const char *headers, bool is_chunked);
+/* A run of bytes of a chunked body (as it is to clients of HTTP/1.0, which know no chunks). */
+void conn_chunk(struct conn *c, const void *bytes, size_t n);
+void conn_end_chunks(struct conn *c);
 /* A whole answer: status line, headers (each with CRLF, may be ""), JSON body; finishes. */
 void conn_answer(struct conn *c, int status, const char *headers, const char *type,
                  struct span body);

@@ -10,34 +10,19 @@
 
 static void sse_head(struct flight *f)
 {
-    struct conn *c = f->conn;
-    if (c->is_http10)
-        c->will_close = true;
     if (f->kind == FLIGHT_INITIALIZE && !f->session->is_published)
         session_publish(f->session); /* a slow start: its id can only be said in this head */
-    conn_printf(c,
-                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
-                "%s",
-                c->is_http10 ? "" : "Transfer-Encoding: chunked\r\n");
-    const char *headers = flight_headers(f->session, f->kind == FLIGHT_INITIALIZE);
-    conn_add(c, headers, strlen(headers));
-    conn_printf(c, "%s\r\n", c->will_close ? "Connection: close\r\n" : "");
+    conn_begin_events(f->conn, flight_headers(f->session, f->kind == FLIGHT_INITIALIZE), true);
     f->form = FORM_SSE;
 }
 
 /* Bytes of an SSE answer, in a chunk where the client knows chunks. */
 static void sse_bytes(struct flight *f, const char *bytes, size_t n)
 {
-    struct conn *c = f->conn;
-    if (!c || !n)
-        return;
-    if (f->form == FORM_NONE)
+    if (f->conn && n && f->form == FORM_NONE)
         sse_head(f);
-    if (!c->is_http10)
-        conn_printf(c, "%zx\r\n", n);
-    conn_add(c, bytes, n);
-    if (f->conn && !c->is_http10)
-        conn_add(c, "\r\n", 2);
+    if (f->conn && n)
+        conn_chunk(f->conn, bytes, n);
 }
 
 static void json_begin(struct flight *f, int64_t length)
@@ -74,12 +59,10 @@ static void json_data(struct flight *f, const char *bytes, size_t n)
                         CAP_MESSAGE / 1024 / 1024);
         return;
     }
-    if (f->is_chunking)
-        conn_printf(f->conn, "%zx\r\n", n);
-    if (f->conn)
-        conn_add(f->conn, bytes, n);
     if (f->conn && f->is_chunking)
-        conn_add(f->conn, "\r\n", 2);
+        conn_chunk(f->conn, bytes, n);
+    else if (f->conn)
+        conn_add(f->conn, bytes, n);
 }
 
 static void message(struct flight *f, struct span json, bool is_answer);
@@ -88,8 +71,8 @@ static void json_end(struct flight *f)
 {
     if (f->form == FORM_SSE)
         message(f, (struct span){f->held.data, f->held.len}, true);
-    else if (f->is_chunking)
-        conn_add(f->conn, "0\r\n\r\n", 5);
+    else if (f->is_chunking && f->conn)
+        conn_end_chunks(f->conn);
 }
 
 static void message(struct flight *f, struct span json, bool is_answer)
@@ -112,8 +95,8 @@ static void end(struct flight *f)
     if (!c)
         return;
     f->conn = NULL;
-    if (f->form == FORM_SSE && !c->is_http10)
-        conn_add(c, "0\r\n\r\n", 5);
+    if (f->form == FORM_SSE)
+        conn_end_chunks(c);
     conn_finish(c);
 }
 
