@@ -39,13 +39,14 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     take_body(f, body);
     f->id = moved(peek->id, body.p, f->body);
     f->token = moved(peek->progress_token, body.p, f->body);
-    f->list = kind == FLIGHT_CALL ? known_kind_of(peek->method, peek->params) : KNOWN_KIND_COUNT;
+    bool is_other = kind == FLIGHT_CALL && !peek->tool.p; /* tools/call is looked at no further */
+    f->list = is_other ? known_kind_of(peek->method, peek->params) : KNOWN_KIND_COUNT;
     f->headers = headers_take;
     f->held.cap = CAP_MESSAGE;
     f->born_us = clock_us();
     f->born_ms = f->beat_ms = f->born_us / 1000;
     s->last_use_unix_ms = clock_unix_ms();
-    if (kind == FLIGHT_CALL)
+    if (is_other)
         restore_note(s, peek);
     list_add_tail(&s->front->flights, &f->node);
     list_add_tail(&s->flights, &f->session_node);
