@@ -9,7 +9,6 @@
 #include "base/str.h"
 #include "front/own.h"
 #include "mcp/handshake.h"
-#include "platform/proc.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,13 +17,13 @@
 #define HASH_SIZE 27
 
 static const struct {
-    const char *word, *method, *capability, *changed;
+    const char *word, *method, *capability; /* list_changed is named after the capability */
 } kinds[KNOWN_KIND_COUNT] = {
-    [KNOWN_HANDSHAKE] = {"handshake", "initialize", NULL, NULL},
-    [KNOWN_TOOLS] = {"tools", "tools/list", "tools", "tools"},
-    [KNOWN_PROMPTS] = {"prompts", "prompts/list", "prompts", "prompts"},
-    [KNOWN_RESOURCES] = {"resources", "resources/list", "resources", "resources"},
-    [KNOWN_TEMPLATES] = {"templates", "resources/templates/list", "resources", "resources"},
+    [KNOWN_HANDSHAKE] = {"handshake", "initialize", NULL},
+    [KNOWN_TOOLS] = {"tools", "tools/list", "tools"},
+    [KNOWN_PROMPTS] = {"prompts", "prompts/list", "prompts"},
+    [KNOWN_RESOURCES] = {"resources", "resources/list", "resources"},
+    [KNOWN_TEMPLATES] = {"templates", "resources/templates/list", "resources"},
 };
 
 struct known {
@@ -137,12 +136,6 @@ void known_close(struct session *s)
     free(k);
 }
 
-const char *known_result(struct session *s, enum known_kind kind)
-{
-    const struct known *k = known_of(s);
-    return k ? k->results[kind] : NULL;
-}
-
 /* --- answering --- */
 
 /* From now on it counts whether the client stays. */
@@ -232,8 +225,7 @@ static void check_stay(void *arg, struct session *s)
     }
     s->stay_at_ms = 0;
     s->has_stayed = true;
-    bool is_there = s->stream || (s->pid && proc_is_alive((struct proc_id){s->pid, s->pid_start}));
-    if (!is_there)
+    if (!session_client_is_there(s))
         return;
     if (daemon_is_up(s->daemon))
         link_open(&s->link);
@@ -259,7 +251,7 @@ static void tell_changed(struct known *k, enum known_kind kind)
     char message[120];
     int n = snprintf(message, sizeof message,
                      "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
-                     kinds[kind].changed);
+                     kinds[kind].capability);
     list_each(node, after, &f->streams)
     {
         struct session *s = container_of(node, struct session, stream_node);

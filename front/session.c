@@ -281,6 +281,11 @@ void session_each(struct front *f, void (*each)(void *arg, struct session *s), v
     list_each(node, after, &f->unlisted) each(arg, container_of(node, struct session, node));
 }
 
+bool session_client_is_there(const struct session *s)
+{
+    return s->stream || (s->pid && proc_is_alive((struct proc_id){s->pid, s->pid_start}));
+}
+
 struct subscribed_walk {
     const struct daemon *daemon;
     bool is_any;
@@ -289,9 +294,8 @@ struct subscribed_walk {
 static void look_for_subscription(void *arg, struct session *s)
 {
     struct subscribed_walk *walk = arg;
-    walk->is_any |=
-        s->daemon == walk->daemon && s->subscriptions.count && !s->is_ended &&
-        (s->stream || (s->pid && proc_is_alive((struct proc_id){s->pid, s->pid_start})));
+    walk->is_any |= s->daemon == walk->daemon && s->subscriptions.count && !s->is_ended &&
+                    session_client_is_there(s);
 }
 
 bool session_subscribed(struct front *f, const struct daemon *d)

@@ -12,10 +12,11 @@
 #include "front/link.h"
 #include "front/route.h"
 
-enum session_client {              /* what the client speaks */
-                      CLIENT_HTTP, /* Streamable HTTP with our session id */
-                      CLIENT_SSE,  /* HTTP+SSE */
-                      CLIENT_COUNT
+/* What the client speaks. */
+enum session_client {
+    CLIENT_HTTP, /* Streamable HTTP with our session id */
+    CLIENT_SSE,  /* HTTP+SSE */
+    CLIENT_COUNT
 };
 const char *session_client_word(enum session_client c); /* http sse */
 
@@ -68,6 +69,8 @@ void session_release(struct session *s);
 struct front_session session_view(const struct session *s);
 /* Every session in turn, ended and unpublished ones too; the callback may end it. */
 void session_each(struct front *f, void (*each)(void *arg, struct session *s), void *arg);
+/* Does its client show that it lives: by an open stream, or by its process? */
+bool session_client_is_there(const struct session *s);
 /* Does a client that is there have a resource subscription in one of this slot's sessions? */
 bool session_subscribed(struct front *f, const struct daemon *d);
 void session_destroy_all(struct front *f);
