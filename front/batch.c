@@ -45,18 +45,6 @@ static void write_message(struct batch *b, struct span json)
 
 /* --- the flights' client --- */
 
-static void json_begin(struct flight *f, int64_t length)
-{
-    (void)length;
-    buf_release(&f->held);
-}
-
-static void json_data(struct flight *f, const char *bytes, size_t n)
-{
-    if (!buf_add(&f->held, bytes, n))
-        flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB", CAP_MESSAGE / 1024 / 1024);
-}
-
 static void message(struct flight *f, struct span json, bool is_answer)
 {
     (void)is_answer;
@@ -97,8 +85,8 @@ static void beat(struct flight *f)
     flush(f);
 }
 
-static const struct flight_client batch_sink = {json_begin, json_data, json_end, events, message,
-                                                end,        flush,     is_full,  beat};
+static const struct flight_client batch_sink = {
+    flight_hold_begin, flight_hold_data, json_end, events, message, end, flush, is_full, beat};
 
 static void on_gone(void *self)
 {

@@ -12,21 +12,6 @@
 
 /* --- answers go to the session's stream, whole messages only --- */
 
-static void json_begin(struct flight *f, int64_t length)
-{
-    (void)length;
-    buf_release(&f->held);
-}
-
-static void json_data(struct flight *f, const char *bytes, size_t n)
-{
-    if (!buf_add(&f->held, bytes, n)) {
-        upstream_close(f->up);
-        f->up = NULL;
-        flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB", CAP_MESSAGE / 1024 / 1024);
-    }
-}
-
 static void json_end(struct flight *f)
 {
     session_stream_message(f->session, (struct span){f->held.data, f->held.len});
@@ -60,8 +45,9 @@ static bool is_full(struct flight *f)
     return f->session->stream && conn_is_full(f->session->stream);
 }
 
-const struct flight_client client_sse_sink = {json_begin, json_data, json_end, events, message,
-                                              nothing,    nothing,   is_full,  nothing};
+const struct flight_client client_sse_sink = {
+    flight_hold_begin, flight_hold_data, json_end, events, message,
+    nothing,           nothing,          is_full,  nothing};
 
 /* --- requests --- */
 

@@ -233,6 +233,18 @@ bool flight_message(struct flight *f, struct span json, bool is_answer)
     return is_answer;
 }
 
+void flight_hold_begin(struct flight *f, int64_t length)
+{
+    (void)length;
+    buf_release(&f->held);
+}
+
+void flight_hold_data(struct flight *f, const char *bytes, size_t n)
+{
+    if (!buf_add(&f->held, bytes, n))
+        flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB", CAP_MESSAGE / 1024 / 1024);
+}
+
 /* Is the answer among these whole events? */
 static bool holds_answer(const char *bytes, size_t n)
 {

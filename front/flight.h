@@ -75,6 +75,9 @@ void flight_replace_body(struct flight *f, struct span body);
 void flight_go(struct flight *f);
 /* Give the client a JSON-RPC error with the request's own id, and end. */
 void flight_fail(struct flight *f, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* For clients that need a JSON answer whole: json_begin and json_data that keep it in held. */
+void flight_hold_begin(struct flight *f, int64_t length);
+void flight_hold_data(struct flight *f, const char *bytes, size_t n);
 /* The whole answer message is given here, and the flight ends. */
 void flight_answer(struct flight *f, struct span json);
 /* The exchange is over: if no answer came, the client gets an error that says so. */

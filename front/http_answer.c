@@ -53,13 +53,9 @@ static void json_begin(struct flight *f, int64_t length)
 
 static void json_data(struct flight *f, const char *bytes, size_t n)
 {
-    if (f->form == FORM_SSE) {
-        if (!buf_add(&f->held, bytes, n))
-            flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB",
-                        CAP_MESSAGE / 1024 / 1024);
-        return;
-    }
-    if (f->conn && f->is_chunking)
+    if (f->form == FORM_SSE)
+        flight_hold_data(f, bytes, n);
+    else if (f->conn && f->is_chunking)
         conn_chunk(f->conn, bytes, n);
     else if (f->conn)
         conn_add(f->conn, bytes, n);

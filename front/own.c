@@ -10,20 +10,6 @@ struct own { /* one request: the flight's client_self */
     struct buf answer;
 };
 
-static void json_begin(struct flight *f, int64_t length)
-{
-    struct own *own = f->client_self;
-    (void)length;
-    buf_release(&own->answer);
-}
-
-static void json_data(struct flight *f, const char *bytes, size_t n)
-{
-    struct own *own = f->client_self;
-    if (!buf_add(&own->answer, bytes, n))
-        flight_fail(f, ERR_TOO_BIG, "the answer is too large");
-}
-
 static void message(struct flight *f, struct span json, bool is_answer)
 {
     struct own *own = f->client_self;
@@ -32,6 +18,11 @@ static void message(struct flight *f, struct span json, bool is_answer)
     buf_release(&own->answer);
     if (!buf_add(&own->answer, json.p, json.n))
         buf_release(&own->answer);
+}
+
+static void json_end(struct flight *f)
+{
+    message(f, (struct span){f->held.data, f->held.len}, true);
 }
 
 static void events(struct flight *f, const char *bytes, size_t n)
@@ -66,8 +57,8 @@ static bool never(struct flight *f)
     return false;
 }
 
-static const struct flight_client own_sink = {json_begin, json_data, nothing, events, message,
-                                              end,        nothing,   never,   nothing};
+static const struct flight_client own_sink = {
+    flight_hold_begin, flight_hold_data, json_end, events, message, end, nothing, never, nothing};
 
 static struct flight *make(struct session *s, const char *method, struct span params)
 {
