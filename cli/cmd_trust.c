@@ -27,22 +27,32 @@ static bool is_confirmed(struct cli *cli, bool *is_refused, struct err *err)
     return err_set(err, ERR_DENIED, 0, "not trusted: the answer was not yes");
 }
 
+/* *project is new, NULL unless it worked. */
+static bool ask(struct cli *cli, const struct target *t, bool is_trusted, const char *brought,
+                json_t **project, struct err *err)
+{
+    json_t *body = json_object();
+    target_to_body(t, body);
+    json_object_set_new(body, "trusted", json_boolean(is_trusted));
+    if (brought)
+        json_object_set_new(body, "brought", json_string(brought));
+    return call_api(cli, "POST", "/trust", body, CALL_WAIT_MS, project, err);
+}
+
+/* A no takes an earlier yes back. */
 static void withdraw(struct cli *cli, const struct target *t)
 {
     struct err ignored = {0};
-    json_t *project = NULL, *body = json_object();
-    target_to_body(t, body);
-    json_object_set_new(body, "trusted", json_false());
-    if (call_api(cli, "POST", "/trust", json_incref(body), CALL_WAIT_MS, &project, &ignored))
+    json_t *project = NULL;
+    if (ask(cli, t, false, NULL, &project, &ignored))
         json_decref(project); /* else it was not known: nothing to take back */
-    json_decref(body);
 }
 
 static bool set_trust(struct cli *cli, bool is_trusted, struct err *err)
 {
     struct target t = {0};
     char *brought = NULL;
-    json_t *project = NULL, *body = json_object();
+    json_t *project = NULL;
     bool ok = target_from(cli_arg(cli, 0, NULL), &t, err) && poold_start(cli, err);
     if (ok && is_trusted) {
         ok = target_resolve(cli, &t, NULL, err);
@@ -50,21 +60,16 @@ static bool set_trust(struct cli *cli, bool is_trusted, struct err *err)
             brought = trust_files_show(t.root, stderr);
         bool is_refused = false;
         ok = ok && is_confirmed(cli, &is_refused, err);
-        if (is_refused) /* a no withdraws an earlier yes */
+        if (is_refused)
             withdraw(cli, &t);
     }
-    target_to_body(&t, body);
-    json_object_set_new(body, "trusted", json_boolean(is_trusted));
-    if (brought)
-        json_object_set_new(body, "brought", json_string(brought));
-    ok = ok && call_api(cli, "POST", "/trust", json_incref(body), CALL_WAIT_MS, &project, err);
+    ok = ok && ask(cli, &t, is_trusted, brought, &project, err);
     if (ok && !output_json(cli, project)) {
         char *root = say_path(field_text(project, "project"));
         printf("%s is %s\n", root, is_trusted ? "trusted" : "no longer trusted");
         free(root);
     }
     free(brought);
-    json_decref(body);
     json_decref(project);
     target_finish(&t);
     return ok;
