@@ -28,6 +28,11 @@
     {                                                                                              \
         "server", place, PARAM_TEXT, false, 1, 128, "name of the server; default: defaultServer"   \
     }
+#define BROUGHT                                                                                    \
+    {                                                                                              \
+        "brought", IN_BODY, PARAM_TEXT, false, 0, 0,                                               \
+            "also the servers that it brings, if this is still their content"                      \
+    }
 #define WAIT                                                                                       \
     {                                                                                              \
         "waitMs", IN_BODY, PARAM_INT, false, 0, 3600000,                                           \
@@ -58,8 +63,7 @@ static const struct route rows[] = {
      PARAMS(PATH_IN(IN_BODY), PROJECT_IN(IN_BODY), SERVER_IN(IN_BODY), WAIT,
             {"noWait", IN_BODY, PARAM_BOOL, false, 0, 0, "answer at once; the start goes on"},
             {"trust", IN_BODY, PARAM_BOOL, false, 0, 0, "trust the project first"},
-            {"brought", IN_BODY, PARAM_TEXT, false, 0, 0,
-             "also the servers that it brings, if this is still their content"},
+            BROUGHT,
             {"warm", IN_BODY, PARAM_BOOL, false, 0, 0, "wait for the warm-up call too"},
             {"force", IN_BODY, PARAM_BOOL, false, 0, 0, "try again at once after a failure"}),
      "Daemon", ROUTE_SYNC | ROUTE_STARTS | ROUTE_LINES},
@@ -89,8 +93,7 @@ static const struct route rows[] = {
      "no-project conflict registry",
      PARAMS(PATH_IN(IN_BODY), PROJECT_IN(IN_BODY),
             {"trusted", IN_BODY, PARAM_BOOL, true, 0, 0, "trust it or not"},
-            {"brought", IN_BODY, PARAM_TEXT, false, 0, 0,
-             "also the servers that it brings, if this is still their content"}),
+            BROUGHT),
      "Project", ROUTE_SYNC},
     {"GET", P "/daemons", on_daemons, "daemons", 200, "[Daemon]",
      "All daemons, also those that are down.", "", NO_PARAMS, "[Daemon]", ROUTE_SYNC},
