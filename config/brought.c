@@ -58,17 +58,9 @@ static bool read_file(struct brought *b, const char *root, const char *file, str
         return false;
     }
     struct stat st;
-    bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    ssize_t n = 0;
-    while (ok) {
-        char *room = buf_reserve(out, 4096);
-        n = room ? read(fd, room, 4096) : -1;
-        if (n <= 0)
-            break;
-        buf_commit(out, (size_t)n);
-    }
+    struct err ignored = {0};
+    bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && reader_content(fd, file, out, &ignored);
     close(fd);
-    ok = ok && n == 0;
     if (!ok)
         warn(b, file, "%s", "not a file that can be read whole");
     return ok;

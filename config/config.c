@@ -16,8 +16,7 @@
 
 #define BUILTIN_NAME "serena"
 
-/* Whole content of an open file into b. */
-static bool content_read(int fd, const char *file, struct buf *b, struct err *err)
+bool reader_content(int fd, const char *file, struct buf *b, struct err *err)
 {
     for (;;) {
         char *room = buf_reserve(b, 4096);
@@ -49,7 +48,7 @@ struct config *config_load(const char *file, const char *builtin_json, struct er
     struct config *c = NULL;
     if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
         err_set(err, ERR_CONFIG, 0, "unable to read %s: expected a file", file);
-    else if (content_read(fd, file, &b, err))
+    else if (reader_content(fd, file, &b, err))
         c = config_parse(file, buf_text(&b), b.len, builtin_json, err);
     buf_release(&b);
     close(fd);

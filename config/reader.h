@@ -1,6 +1,7 @@
 /* config/reader.h - inside config: where in the file a value stands, and saying what is wrong
  * with it: "FILE:LINE: mcpServers.x.args[1]: expected a text, found 12". */
 #pragma once
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "config/config.h"
@@ -32,6 +33,9 @@ bool reader_expected(const struct reader *in, const struct place *at, const char
 void reader_warn(const struct reader *in, const struct place *at, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 int reader_line(const struct reader *in, const struct place *at);
+
+/* config/config.c: the whole content of an open file into b; file is its name, for err CONFIG. */
+bool reader_content(int fd, const char *file, struct buf *b, struct err *err) MUST_CHECK;
 
 /* Take a value if it is of this kind; else a mistake. Texts are non-empty unless said. */
 bool reader_text(const struct reader *in, const struct place *at, const json_t *value,
