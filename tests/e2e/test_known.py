@@ -25,6 +25,16 @@ def learn(pool, root):
     return url
 
 
+def stays(pool, root):
+    """A client of a known server and its stream, once the daemon was started because it stays."""
+    url = learn(pool, root)
+    client = Client(url).open()
+    stream = Stream(url, {"Mcp-Session-Id": client.session})
+    client.request("tools/list")
+    wait_until(lambda: pool.daemon(root)["state"] in ("ready", "busy"), "it was started")
+    return client, stream
+
+
 def remembered(pool):
     import sqlite3
     with sqlite3.connect(pool.state / "registry.db") as db:
@@ -59,11 +69,7 @@ def test_memory_outlives_poold(pool, project):
 
 def test_a_session_that_stays_starts_its_daemon_in_the_background(pool, project):
     a = project("a")
-    url = learn(pool, a)
-    client = Client(url).open()
-    stream = Stream(url, {"Mcp-Session-Id": client.session})
-    client.request("tools/list")
-    wait_until(lambda: pool.daemon(a)["state"] in ("ready", "busy"), "it was started")
+    _, stream = stays(pool, a)
     assert pool.daemon(a)["reason"] == "session"
     stream.close()
 
@@ -86,11 +92,7 @@ def test_a_client_that_goes_at_once_starts_nothing(pool, project):
 
 def test_a_daemon_that_was_stopped_is_not_started_again_for_an_old_session(pool, project):
     a = project("a")
-    url = learn(pool, a)
-    client = Client(url).open()
-    stream = Stream(url, {"Mcp-Session-Id": client.session})
-    client.request("tools/list")
-    wait_until(lambda: pool.daemon(a)["state"] in ("ready", "busy"), "it was started")
+    client, stream = stays(pool, a)
     starts = pool.daemon(a)["starts"]
     pool.ctl("stop", a)
     down(pool, a)
