@@ -74,6 +74,7 @@ static void new_life(struct slot *s)
     d->ready_unix_ms = d->ended_unix_ms = 0;
     s->is_adopted = false;
     s->is_warm_done = false;
+    s->rubbish = 0;
     s->refused_since_ms = 0;
     str_replace(&s->last_seen, NULL);
 }

@@ -16,6 +16,9 @@
 
 #define CONNECT_MS 5000
 #define AGAIN_MS 20
+#define ACK_MS 10                   /* lines are acknowledged together, or with what is sent next */
+#define ACK_BYTES (WIRE_WINDOW / 4) /* but before the keeper's window is full */
+#define READ_SIZE 65536
 
 struct keeper_link {
     struct ev_loop *loop;
@@ -25,6 +28,10 @@ struct keeper_link {
     int fd; /* -1: not connected */
     struct ev_io io;
     struct ev_timer connect; /* also the way to tell a failure from the loop */
+    struct ev_timer ack;     /* the acknowledgement that is due */
+    size_t unacked;          /* bytes of lines that it is for */
+    struct inputs *inputs;
+    bool is_greeted; /* inputs may go out */
     struct buf in, out;
     bool is_in_frame; /* a listener is being called: who frees it now only marks it */
     bool is_freed;
@@ -33,6 +40,7 @@ struct keeper_link {
 static void link_close(struct keeper_link *link)
 {
     ev_timer_stop(link->loop, &link->connect);
+    ev_timer_stop(link->loop, &link->ack);
     if (link->fd < 0)
         return;
     ev_io_stop(link->loop, &link->io);
@@ -86,8 +94,20 @@ static void flush(struct keeper_link *link)
     watch(link);
 }
 
+/* What was taken is acknowledged with the next frame that is sent. */
+static void put_ack(struct keeper_link *link)
+{
+    if (!link->unacked)
+        return;
+    link->unacked = 0;
+    ev_timer_stop(link->loop, &link->ack);
+    if (!wire_put(&link->out, WIRE_LINE_ACK, link->inputs->heard, NULL, 0))
+        buf_release(&link->out); /* as below */
+}
+
 static void put(struct keeper_link *link, enum wire_type type, struct buf *text)
 {
+    put_ack(link);
     if (!wire_put(&link->out, type, 0, text ? text->data : NULL, text ? text->len : 0))
         buf_release(
             &link->out); /* a keeper that takes nothing for so long: it will be found dead */
@@ -108,6 +128,21 @@ void keeper_link_stop(struct keeper_link *link, int64_t grace_ms, const char *re
 void keeper_link_ask_usage(struct keeper_link *link)
 {
     put(link, WIRE_USAGE_ASK, NULL);
+}
+
+bool keeper_link_send(struct keeper_link *link, const char *json, size_t n, struct err *err)
+{
+    const char *frame;
+    size_t size;
+    if (!inputs_add(link->inputs, json, n, &frame, &size, err))
+        return false;
+    if (!link->is_greeted)
+        return true; /* goes out after the keeper's first word */
+    put_ack(link);
+    if (!buf_add(&link->out, frame, size))
+        return err_set(err, ERR_DAEMON_LOST, 0, "its keeper takes nothing");
+    flush(link);
+    return true;
 }
 
 void keeper_link_bye(struct keeper_link *link)
@@ -154,6 +189,10 @@ static void take_pair(struct keeper_status *s, const char *key, const char *valu
         s->started_unix_ms = number(value);
     if (strcmp(key, "start_time") == 0)
         s->start_time = strtoull(value, NULL, 10);
+    if (strcmp(key, "inputs_taken") == 0)
+        s->inputs_taken = strtoull(value, NULL, 10);
+    if (strcmp(key, "lines_acked") == 0)
+        s->lines_acked = strtoull(value, NULL, 10);
     if (strcmp(key, "transport") == 0)
         s->transport = strcmp(value, "sse") == 0     ? TRANSPORT_SSE
                        : strcmp(value, "stdio") == 0 ? TRANSPORT_STDIO
@@ -163,7 +202,19 @@ static void take_pair(struct keeper_status *s, const char *key, const char *valu
             s->state = (enum keeper_state)i;
 }
 
-static void take_status(struct keeper_link *link, const char *payload, size_t n)
+/* The keeper says where it stands: what it has not got is sent again. */
+static void resume_inputs(struct keeper_link *link, uint64_t taken)
+{
+    inputs_greet(link->inputs, taken);
+    link->is_greeted = true;
+    if (!link->inputs->frames.len)
+        return;
+    if (!buf_add(&link->out, link->inputs->frames.data, link->inputs->frames.len))
+        buf_release(&link->out); /* as above */
+    flush(link);
+}
+
+static void take_status(struct keeper_link *link, const char *payload, size_t n, bool is_welcome)
 {
     struct keeper_status s = {.exit_code = -1};
     char **const all[] = {&s.id,         &s.project, &s.project_key, &s.server,
@@ -177,6 +228,8 @@ static void take_status(struct keeper_link *link, const char *payload, size_t n)
         free(key);
         free(value);
     }
+    if (is_welcome && s.transport == TRANSPORT_STDIO)
+        resume_inputs(link, s.inputs_taken);
     link->listener.on_status(link->listener.arg, &s);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(*all[i]);
@@ -203,15 +256,48 @@ static void take_usage(struct keeper_link *link, const char *payload, size_t n)
     link->listener.on_usage(link->listener.arg, &usage);
 }
 
+static void on_ack(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct keeper_link *link = timer->data;
+    put_ack(link);
+    flush(link);
+}
+
+/* The next frame to the keeper takes the acknowledgement along; the timer is for silence. */
+static void take_line(struct keeper_link *link, const struct wire_header *header,
+                      const char *payload)
+{
+    if (header->sequence > link->inputs->heard) {
+        link->listener.on_line(link->listener.arg, payload, header->length);
+        if (link->is_freed)
+            return;
+        link->inputs->heard = header->sequence;
+    }
+    link->unacked += sizeof *header + header->length;
+    if (link->unacked >= ACK_BYTES) {
+        put_ack(link);
+        flush(link);
+    } else if (!ev_is_active(&link->ack)) {
+        ev_timer_set(&link->ack, ACK_MS / 1000.0, 0);
+        ev_timer_start(link->loop, &link->ack);
+    }
+}
+
 /* One frame; false if the link has ended or is gone. */
 static bool take_frame(struct keeper_link *link, const struct wire_header *header,
                        const char *payload)
 {
     link->is_in_frame = true;
     if (header->type == WIRE_WELCOME || header->type == WIRE_STATUS)
-        take_status(link, payload, header->length);
+        take_status(link, payload, header->length, header->type == WIRE_WELCOME);
     else if (header->type == WIRE_USAGE)
         take_usage(link, payload, header->length);
+    else if (header->type == WIRE_LINE)
+        take_line(link, header, payload);
+    else if (header->type == WIRE_INPUT_ACK && inputs_ack(link->inputs, header->sequence))
+        link->listener.on_room(link->listener.arg);
     link->is_in_frame = false;
     if (link->is_freed) {
         keeper_link_free(link);
@@ -227,8 +313,8 @@ static bool take_frame(struct keeper_link *link, const struct wire_header *heade
 
 static void on_readable(struct keeper_link *link)
 {
-    char *room = buf_reserve(&link->in, 16384);
-    ssize_t n = room ? recv(link->fd, room, 16384, 0) : 0;
+    char *room = buf_reserve(&link->in, READ_SIZE);
+    ssize_t n = room ? recv(link->fd, room, READ_SIZE, 0) : 0;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (n <= 0) {
@@ -276,6 +362,7 @@ static void on_connect(struct ev_loop *loop, struct ev_timer *timer, int events)
 }
 
 struct keeper_link *keeper_link_new(struct ev_loop *loop, const char *path, int64_t epoch,
+                                    struct inputs *inputs,
                                     const struct keeper_link_listener *listener)
 {
     struct keeper_link *link = xcalloc(1, sizeof *link);
@@ -283,14 +370,17 @@ struct keeper_link *keeper_link_new(struct ev_loop *loop, const char *path, int6
     link->listener = *listener;
     link->path = xstrdup(path);
     link->epoch = epoch;
+    link->inputs = inputs;
     link->until_ms = clock_ms() + CONNECT_MS;
     link->fd = -1;
     link->in = (struct buf)BUF_INIT(CAP_KEEPER_FRAME + 65536);
-    link->out = (struct buf)BUF_INIT(CAP_OUT);
+    link->out = (struct buf)BUF_INIT(CAP_OUT + WIRE_WINDOW + CAP_KEEPER_FRAME);
     ev_io_init(&link->io, on_io, -1, EV_READ);
     link->io.data = link;
     ev_timer_init(&link->connect, on_connect, 0, AGAIN_MS / 1000.0);
     link->connect.data = link;
+    ev_timer_init(&link->ack, on_ack, ACK_MS / 1000.0, 0);
+    link->ack.data = link;
     ev_timer_start(loop, &link->connect);
     struct buf hello = BUF_INIT(256); /* first of all, whatever is asked before it is connected */
     if (wire_text_add_int(&hello, "version", WIRE_VERSION) &&

@@ -31,9 +31,9 @@ struct life { /* one daemon */
     struct proc_id process; /* main process, once known */
     int keeper_pid;
     struct proc_id keeper; /* the same with its start time, as it was when it first answered */
-    bool is_sought;  /* by sync: not yet reported */
-    bool is_stray;   /* found without a keeper: never reported */
-    bool is_started; /* RUN_STARTED or RUN_FOUND was told */
+    bool is_sought;        /* by sync: not yet reported */
+    bool is_stray;         /* found without a keeper: never reported */
+    bool is_started;       /* RUN_STARTED or RUN_FOUND was told */
     bool is_port_open, is_port_ours;
     bool is_ending; /* RUN_ENDING was told */
     bool is_stop_asked;
@@ -44,6 +44,7 @@ struct life { /* one daemon */
     struct ev_child launcher;
     int launcher_err; /* file with what poold-keeper said on stderr, or -1 */
     struct keeper_link *link;
+    struct inputs inputs; /* stdio: outlives its links */
     struct leftovers *leftovers;
     struct ev_timer look;  /* for its port */
     struct ev_timer again; /* connect again */

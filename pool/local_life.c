@@ -45,6 +45,7 @@ void life_free(struct life *l)
     if (l->launcher_err >= 0)
         close(l->launcher_err);
     keeper_link_free(l->link);
+    inputs_finish(&l->inputs);
     leftovers_free(l->leftovers);
     asks_drop(l);
     list_remove(&l->node);
@@ -186,6 +187,8 @@ static void tell_found(struct life *l, const struct keeper_status *s)
                                 .definition = s->definition,
                                 .transport = s->transport,
                                 .started_unix_ms = s->started_unix_ms,
+                                .lines_given = (int64_t)s->inputs_taken,
+                                .lines_taken = (int64_t)s->lines_acked,
                                 .is_stopping = s->state == KEEPER_IS_STOPPING,
                                 .reason = s->stop_reason});
 }
@@ -237,6 +240,16 @@ static void on_usage(void *arg, const struct run_usage *usage)
     free(first);
 }
 
+static void on_line(void *arg, const char *line, size_t n)
+{
+    tell(arg, &(struct run_event){.kind = RUN_LINE, .line = line, .line_size = n});
+}
+
+static void on_room(void *arg)
+{
+    tell(arg, &(struct run_event){.kind = RUN_ROOM});
+}
+
 static void on_again(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
     (void)loop;
@@ -267,10 +280,11 @@ static void on_link_end(void *arg, bool is_superseded)
 
 void life_connect(struct life *l)
 {
-    const struct keeper_link_listener listener = {l, on_status, on_usage, on_link_end};
+    const struct keeper_link_listener listener = {l,       on_status, on_usage,
+                                                  on_line, on_room,   on_link_end};
     char *path = local_file(l->local, l->id, ".sock");
     l->phase = LIFE_LINKED;
-    l->link = keeper_link_new(l->local->loop, path, l->local->epoch, &listener);
+    l->link = keeper_link_new(l->local->loop, path, l->local->epoch, &l->inputs, &listener);
     free(path);
     if (l->is_stop_asked)
         keeper_link_stop(l->link, l->stop_grace_ms, l->stop_reason);
@@ -295,6 +309,7 @@ struct life *life_new(struct local *local, const char *id)
     l->local = local;
     snprintf(l->id, sizeof l->id, "%s", id);
     l->launcher_err = -1;
+    inputs_init(&l->inputs);
     ev_init(&l->launcher, NULL); /* its starter sets it */
     l->launcher.data = l;
     ev_timer_init(&l->look, on_look, 0, 0);

@@ -322,6 +322,14 @@ void pool_on_run_event(void *arg, const struct run_event *run)
     struct slot *s = pool_slot_by_id(p, run->daemon_id);
     if (!s || !s->is_alive || s->d.generation != run->generation)
         return; /* news of a life that is over */
+    if (run->kind == RUN_LINE) {
+        lines_take(s, run->line, run->line_size);
+        return;
+    }
+    if (run->kind == RUN_ROOM) {
+        lines_room(s);
+        return;
+    }
     slot_event(s, &(struct slot_event){.kind = kinds[run->kind], .run = run});
 }
 

@@ -60,6 +60,9 @@ struct daemon {
     char id[32]; /* "" before the first */
     int64_t generation;
     enum transport transport;
+    bool is_private; /* "share": "session": it belongs to one client session; the front makes the
+                        handshake */
+    int instance;    /* 0: the project's one; 1, 2, ...: private ones and spares */
     char definition[20];
     int port, pid, keeper_pid; /* for display; port 0 = none */
     int64_t started_unix_ms, ready_unix_ms, ended_unix_ms;
@@ -73,6 +76,8 @@ struct daemon {
     enum layer process, accepts, mcp, useful;
     char *cause; /* what the failed layer says, or NULL */
     bool is_warming;
+    char *handshake; /* shared stdio daemon: its whole answer to initialize (a JSON-RPC message),
+                        NULL: none yet */
     /* use */
     int in_flight;                  /* calls handed over or held */
     int sessions;                   /* front sessions bound to this slot */
@@ -92,6 +97,12 @@ struct pool_listener {
     void (*on_state)(void *arg, const struct daemon *d, enum daemon_state was, int64_t was_ms);
     /* Does a living client of this slot pin it (a resource subscription)? May be NULL. */
     bool (*is_held)(void *arg, const struct daemon *d);
+    /* A message of a stdio daemon that is not for the pool itself: borrowed, no line end in it, a
+     * JSON-RPC message by rpc_peek. It is not told again (by a later poold) once this has
+     * returned. May be NULL. */
+    void (*on_line)(void *arg, struct daemon *d, const char *json, size_t n);
+    /* daemon_send_line refused one for want of room: there is some now. May be NULL. */
+    void (*on_line_room)(void *arg, struct daemon *d);
 };
 
 struct pool_places { /* borrowed for the pool's life */
@@ -137,6 +148,16 @@ bool pool_forget(struct pool *p, struct project *project, struct err *err) MUST_
 /* The slot (made, state down, if there is none). server NULL = default server. */
 struct daemon *pool_slot(struct pool *p, struct project *project, const char *server,
                          struct err *err) MUST_CHECK;
+/* A private daemon ("share": "session") for a new client session: a warm spare if there is one,
+ * else a slot that is down; spares are made up again. It is the session's until daemon_release. */
+struct daemon *pool_slot_private(struct pool *p, struct project *project, const char *server,
+                                 struct err *err) MUST_CHECK;
+/* The one that a session had before poold was started anew, by the id of its last life: claimed
+ * again. NULL: it is gone, or not this server's; the session takes a new one. */
+struct daemon *pool_slot_private_of(struct pool *p, struct project *project, const char *server,
+                                    const char *id);
+/* Its session is over: it is stopped, and its slot goes (d is not to be used any more). */
+void daemon_release(struct daemon *d);
 struct daemon *pool_daemon_by_id(struct pool *p, const char *id);
 typedef void daemon_fn(void *arg, struct daemon *d);
 void pool_daemons_each(struct pool *p, daemon_fn *each, void *arg);
@@ -156,6 +177,10 @@ void daemon_touch(struct daemon *d);
 void daemon_sessions_add(struct daemon *d, int by);
 /* Connected (or connecting) fd to its port; the caller closes it. Only while it is up. */
 bool daemon_dial(struct daemon *d, int *fd, struct err *err) MUST_CHECK;
+/* One JSON-RPC message (no line end in it) for the stdin of a stdio daemon; copied. Err
+ * DAEMON_LOST: it is not up; CONFLICT: more than the wire's window waits, on_line_room tells when
+ * there is room; TOO_BIG. Ids that begin with "poold.pool." are the pool's own. */
+bool daemon_send_line(struct daemon *d, const char *json, size_t n, struct err *err) MUST_CHECK;
 /* The hash of what a start would run now, while d->definition is that of the present or last life.
  * Borrowed until the next call. */
 const char *daemon_definition_now(const struct daemon *d);

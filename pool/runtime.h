@@ -30,9 +30,11 @@ enum run_event_kind {
     RUN_TRY_NOW,    /* its port is listened on by its own tree: worth a handshake */
     RUN_PORT_TAKEN, /* while it starts: a stranger listens on its port */
     RUN_EXITED,     /* the whole tree is gone; code/signal/exec_errno/reason/tail */
-    RUN_ENDING, /* its main process ended unasked; the rest of its tree is being ended */
+    RUN_ENDING,     /* its main process ended unasked; the rest of its tree is being ended */
     RUN_LOST,  /* its keeper vanished; the runtime is ending what it left; RUN_EXITED follows */
     RUN_FOUND, /* sync: it runs (adoption); all identity fields are set */
+    RUN_LINE,  /* stdio: a line of its stdout; it is not told again once this returns */
+    RUN_ROOM,  /* stdio: a line was refused for want of room, there is some now */
     RUN_SYNCED /* sync is complete (daemon_id NULL) */
 };
 
@@ -50,7 +52,12 @@ struct run_event {
     int exit_code, exit_signal; /* -1 / 0 when not applicable */
     /* RUN_EXITED, RUN_FOUND if is_stopping: the word given to stop(), "orphaned", or NULL */
     const char *reason;
-    const char *tail;   /* last output lines, may be "" */
+    const char *tail; /* last output lines, may be "" */
+    /* RUN_FOUND of a stdio daemon: how many lines it has been given, and has said that were taken,
+     * by earlier poolds */
+    int64_t lines_given, lines_taken;
+    const char *line; /* RUN_LINE: without its line end */
+    size_t line_size;
 };
 
 struct run_usage {
@@ -77,6 +84,13 @@ struct runtime {
     bool (*dial)(void *self, const char *daemon_id, int *fd, struct err *err);
     /* Who listens on its port right now (forgets what dial remembered)? */
     enum port_state (*port)(void *self, const char *daemon_id);
+    /* stdio: one line (no line end in it) for its stdin; copied, and brought there even if the way
+     * to it breaks meanwhile. Err CONFLICT: it does not read, RUN_ROOM follows; TOO_BIG;
+     * DAEMON_LOST. */
+    bool (*send_line)(void *self, const char *daemon_id, const char *json, size_t n,
+                      struct err *err);
+    /* stdio: how many bytes it was given and has not read yet. */
+    size_t (*unread)(void *self, const char *daemon_id);
     /* Ask for usage; one answer through the callback, none if the daemon goes meanwhile. */
     void (*usage)(void *self, const char *daemon_id, run_usage_fn *done, void *arg);
     /* Is the process responsive to the scheduler (not stopped)? Used to explain silence. */

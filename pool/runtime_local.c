@@ -187,6 +187,25 @@ static enum port_state local_port(void *self, const char *daemon_id)
     return l && l->port ? life_look_at_port(l) : PORT_SILENT;
 }
 
+static bool local_send_line(void *self, const char *daemon_id, const char *json, size_t n,
+                            struct err *err)
+{
+    struct life *l = life_find(self, daemon_id);
+    const char *frame;
+    size_t size;
+    if (!l || l->phase != LIFE_LINKED)
+        return err_set(err, ERR_DAEMON_LOST, 0, "the daemon is not there");
+    /* Between two connections it is only kept: the next one brings it. */
+    return l->link ? keeper_link_send(l->link, json, n, err)
+                   : inputs_add(&l->inputs, json, n, &frame, &size, err);
+}
+
+static size_t local_unread(void *self, const char *daemon_id)
+{
+    struct life *l = life_find(self, daemon_id);
+    return l ? l->inputs.frames.len : 0;
+}
+
 static void local_usage(void *self, const char *daemon_id, run_usage_fn *done, void *arg)
 {
     struct life *l = life_find(self, daemon_id);
@@ -314,6 +333,8 @@ bool runtime_local_create(struct ev_loop *loop, const char *run_dir, int64_t epo
         .dial = local_dial,
         .is_stopped = local_is_stopped,
         .port = local_port,
+        .send_line = local_send_line,
+        .unread = local_unread,
         .usage = local_usage,
         .destroy = local_destroy,
     };

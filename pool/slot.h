@@ -78,6 +78,7 @@ struct slot {
     int failures_before; /* failed starts before the one that became ready */
     /* health */
     struct probe *probe;
+    int64_t rubbish;             /* lines of this life that are no message */
     bool is_our_want;            /* the last dial failed for want of poold's own means */
     bool is_pinging, is_shaking; /* a ping, a handshake is under way */
     int64_t heard_ms;            /* last sign of life (monotonic) */
@@ -117,12 +118,12 @@ struct pool {
     struct list by_key[PROJECT_BUCKETS], by_root[PROJECT_BUCKETS];
     struct pool_listener listeners[8];
     size_t listener_count;
-    struct ev_timer wake;     /* serve the queue, tell the listeners */
-    struct ev_timer usage;    /* next question for memory */
-    struct ev_timer tidy;     /* registry_tick */
-    struct ev_timer heal;     /* what the registry did not take is written again */
-    char *loss;               /* why that failed the last time */
-    bool is_loaded;           /* the registry was read */
+    struct ev_timer wake;  /* serve the queue, tell the listeners */
+    struct ev_timer usage; /* next question for memory */
+    struct ev_timer tidy;  /* registry_tick */
+    struct ev_timer heal;  /* what the registry did not take is written again */
+    char *loss;            /* why that failed the last time */
+    bool is_loaded;        /* the registry was read */
     bool is_healing;
     char *shell_path;         /* PATH that the user has in a terminal; NULL: not known */
     struct shell_path *shell; /* the question for it under way, which starts wait for, or NULL */
@@ -206,10 +207,10 @@ const char *slot_action_word(slot_action *action);
 #define SLOT_ACTIONS(X)                                                                            \
     X(nop)                                                                                         \
     X(start)                                                                                       \
-    X(join) X(adopt) X(spawned) X(port_open) X(move_port) X(ready) X(busy) X(rest) X(drain)        \
-        X(drained) X(stop) X(stop_late) X(want_later) X(unwant) X(overdue) X(retry) X(forgive)     \
-            X(timed_out) X(refused) X(idle) X(failed) X(crashed) X(ending) X(gone) X(lost)    \
-                X(revive)
+    X(join)                                                                                        \
+    X(adopt) X(spawned) X(port_open) X(move_port) X(ready) X(busy) X(rest) X(drain) X(drained)     \
+        X(stop) X(stop_late) X(want_later) X(unwant) X(overdue) X(retry) X(forgive) X(timed_out)   \
+            X(refused) X(idle) X(failed) X(crashed) X(ending) X(gone) X(lost) X(revive)
 #define X(name) slot_action slot_do_##name;
 SLOT_ACTIONS(X)
 #undef X
@@ -229,6 +230,12 @@ void health_glance(struct slot *s);
 void health_look(struct slot *s);
 void health_warm(struct slot *s, bool asked);
 void health_set(struct slot *s, enum layer *layer, enum layer value, const char *cause);
+
+/* --- lines.c: stdio daemons --- */
+/* A line of its stdout. */
+void lines_take(struct slot *s, const char *line, size_t n);
+/* It has read what it was given. */
+void lines_room(struct slot *s);
 
 /* --- memory.c --- */
 void memory_init(struct pool *p);

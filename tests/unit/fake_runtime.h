@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define FAKE_LINES 64
+
 enum fake_mcp { MCP_ANSWERS, MCP_REFUSES, MCP_IS_SILENT, MCP_TOOL_FAILS, MCP_UNREACHABLE };
 
 struct fake_life {
@@ -38,6 +40,10 @@ static struct fake {
     int found_port;
     bool was_row_there; /* at the last start: the registry had the row already */
     bool is_destroyed;
+    /* stdio daemons */
+    char lines[FAKE_LINES][2000];
+    int line_count; /* given so far */
+    bool is_full;
 } fake;
 
 static void fake_say(struct fake_life *life, enum run_event_kind kind)
@@ -282,6 +288,27 @@ static void fake_destroy(void *self)
     fake.is_destroyed = true;
 }
 
+/* What stdio daemons were given, one line each. */
+static bool fake_send_line(void *self, const char *daemon_id, const char *json, size_t n,
+                           struct err *err)
+{
+    (void)self;
+    struct fake_life *life = fake_life_of(daemon_id);
+    if (!life || !life->is_running)
+        return err_set(err, ERR_DAEMON_LOST, 0, "the daemon is not there");
+    if (fake.is_full)
+        return err_set(err, ERR_CONFLICT, 0, "the daemon does not read its input");
+    snprintf(fake.lines[fake.line_count++ % FAKE_LINES], sizeof *fake.lines, "%.*s", (int)n, json);
+    return true;
+}
+
+static size_t fake_unread(void *self, const char *daemon_id)
+{
+    (void)self;
+    (void)daemon_id;
+    return fake.is_full ? 1000 : 0;
+}
+
 static const struct runtime fake_runtime = {
     .start = fake_start,
     .stop = fake_stop,
@@ -289,6 +316,8 @@ static const struct runtime fake_runtime = {
     .dial = fake_dial,
     .is_stopped = fake_is_stopped,
     .port = fake_port,
+    .send_line = fake_send_line,
+    .unread = fake_unread,
     .usage = fake_usage,
     .destroy = fake_destroy,
 };

@@ -27,6 +27,23 @@ static struct runtime runtime;
 
 /* --- the daemon --- */
 
+/* Says every line again; "later WHAT" 0.3 s late. */
+static int echo_main(void)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+    while ((n = getline(&line, &room, stdin)) > 0) {
+        bool is_later = strncmp(line, "later ", 6) == 0;
+        if (is_later)
+            usleep(300000);
+        fwrite(is_later ? line + 6 : line, 1, (size_t)(is_later ? n - 6 : n), stdout);
+        fflush(stdout);
+    }
+    free(line);
+    return 0;
+}
+
 /* "listen PORT": holds the port. "sit": does nothing. "tree": as sit, with a child in a session of
  * its own whose pid it prints. */
 static int daemon_main(char **argv)
@@ -44,6 +61,8 @@ static int daemon_main(char **argv)
         printf("child %d\n", (int)getpid());
         fflush(stdout);
     }
+    if (strcmp(argv[1], "echo") == 0)
+        return echo_main();
     for (;;)
         pause();
 }
@@ -55,6 +74,10 @@ static struct seen {
     int pid, keeper_pid, exec_errno, exit_code, exit_signal;
     int64_t generation;
     char id[64], reason[64], tail[256], project[128], server[64];
+    int lines, rooms;
+    size_t line_size; /* of the last one */
+    char line[256];
+    int64_t lines_given, lines_taken;
 } seen;
 
 static void on_event(void *arg, const struct run_event *e)
@@ -69,6 +92,12 @@ static void on_event(void *arg, const struct run_event *e)
     seen.synced += e->kind == RUN_SYNCED;
     if (e->kind == RUN_SYNCED)
         return;
+    seen.rooms += e->kind == RUN_ROOM;
+    if (e->kind == RUN_LINE) {
+        seen.lines++;
+        seen.line_size = e->line_size;
+        snprintf(seen.line, sizeof seen.line, "%.*s", (int)e->line_size, e->line);
+    }
     seen.generation = e->generation;
     snprintf(seen.id, sizeof seen.id, "%s", e->daemon_id);
     if (e->kind == RUN_STARTED || e->kind == RUN_FOUND) {
@@ -78,6 +107,8 @@ static void on_event(void *arg, const struct run_event *e)
     if (e->kind == RUN_FOUND) {
         snprintf(seen.project, sizeof seen.project, "%s", e->project);
         snprintf(seen.server, sizeof seen.server, "%s", e->server);
+        seen.lines_given = e->lines_given;
+        seen.lines_taken = e->lines_taken;
     }
     if (e->kind == RUN_EXITED) {
         seen.exec_errno = e->exec_errno;
@@ -146,7 +177,8 @@ static int free_port(void)
     return port;
 }
 
-static void start_command(const char *id, int port, const char *command, const char *mode)
+static void start_as(enum transport transport, const char *id, int port, const char *command,
+                     const char *mode)
 {
     struct strv argv = {0}, env = {0};
     struct err err = {0};
@@ -163,7 +195,7 @@ static void start_command(const char *id, int port, const char *command, const c
                                   .project_key = "key",
                                   .server = "web",
                                   .definition = "def",
-                                  .transport = TRANSPORT_HTTP,
+                                  .transport = transport,
                                   .port = port,
                                   .cwd = scratch,
                                   .argv = &argv,
@@ -176,6 +208,11 @@ static void start_command(const char *id, int port, const char *command, const c
         fail_msg("%s", err_text(&err));
     strv_finish(&argv);
     strv_finish(&env);
+}
+
+static void start_command(const char *id, int port, const char *command, const char *mode)
+{
+    start_as(TRANSPORT_HTTP, id, port, command, mode);
 }
 
 static void start(const char *id, int port, const char *mode)
@@ -406,6 +443,100 @@ static void what_runs_without_a_keeper_is_ended_and_not_reported(void **state)
     waitpid(other, NULL, 0);
 }
 
+/* --- stdio daemons --- */
+
+static void start_lines(const char *mode)
+{
+    start_as(TRANSPORT_STDIO, ID, 0, self, mode);
+    UNTIL(seen.started == 1);
+}
+
+static void send_line(const char *text)
+{
+    struct err err = {0};
+    if (!runtime.send_line(runtime.self, ID, text, strlen(text), &err))
+        fail_msg("%s", err_text(&err));
+}
+
+static void lines_pass_both_ways(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    assert_false(runtime.send_line(runtime.self, ID, "{}", 2, &err));
+    assert_int_equal(err.code, ERR_DAEMON_LOST);
+    start_lines("echo");
+    send_line("{\"a\":1}");
+    UNTIL(seen.lines == 1);
+    assert_string_equal(seen.line, "{\"a\":1}");
+    send_line("{\"b\":\"\xe2\x80\xa8 is no line end\"}"); /* U+2028 */
+    UNTIL(seen.lines == 2);
+    assert_string_equal(seen.line, "{\"b\":\"\xe2\x80\xa8 is no line end\"}");
+    UNTIL(runtime.unread(runtime.self, ID) == 0);
+    stop(ID);
+}
+
+static void a_line_of_megabytes_passes_whole(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    size_t n = (size_t)6 * 1024 * 1024;
+    char *big = xmalloc(n);
+    memset(big, 'x', n);
+    start_lines("echo");
+    assert_true(runtime.send_line(runtime.self, ID, big, n, &err));
+    free(big);
+    UNTIL(seen.lines == 1);
+    assert_int_equal(seen.line_size, n);
+    stop(ID);
+}
+
+static void who_does_not_read_is_given_no_more_than_the_window_and_room_is_told(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    size_t n = (size_t)1024 * 1024, given = 0;
+    char *big = xmalloc(n);
+    memset(big, 'x', n);
+    start_lines("echo");
+    /* Its answer is not read by anybody while this one waits in the loop of its own. */
+    send_line("later {}");
+    while (given < 100 && runtime.send_line(runtime.self, ID, big, n, &err))
+        given++;
+    free(big);
+    assert_int_equal(err.code, ERR_CONFLICT);
+    assert_true(given >= 3 && given <= 4);
+    assert_true(runtime.unread(runtime.self, ID) >= 3 * n);
+    UNTIL(seen.rooms == 1);
+    UNTIL(seen.lines == (int)given + 1);
+    send_line("{}");
+    UNTIL(seen.lines == (int)given + 2);
+    stop(ID);
+}
+
+static void the_next_one_goes_on_with_the_lines(void **state)
+{
+    (void)state;
+    start_lines("echo");
+    send_line("{\"n\":1}");
+    UNTIL(seen.lines == 1);
+    UNTIL(runtime.unread(runtime.self, ID) == 0);
+    send_line("later {\"n\":2}");
+    UNTIL(runtime.unread(runtime.self, ID) ==
+          0); /* the daemon has it, nobody waits for its answer */
+    runtime.destroy(runtime.self);
+    create();
+    runtime.sync(runtime.self);
+    UNTIL(seen.synced == 1);
+    assert_int_equal(seen.lines_given, 2);
+    assert_int_equal(seen.lines_taken, 1);
+    UNTIL(seen.lines == 1);
+    assert_string_equal(seen.line, "{\"n\":2}");
+    send_line("{\"n\":3}");
+    UNTIL(seen.lines == 2);
+    assert_string_equal(seen.line, "{\"n\":3}");
+    stop(ID);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -430,6 +561,10 @@ int main(int argc, char **argv)
         CASE(what_a_killed_keeper_leaves_is_ended),
         CASE(a_keeper_that_does_not_obey_is_ended_with_all_it_held),
         CASE(what_runs_without_a_keeper_is_ended_and_not_reported),
+        CASE(lines_pass_both_ways),
+        CASE(a_line_of_megabytes_passes_whole),
+        CASE(who_does_not_read_is_given_no_more_than_the_window_and_room_is_told),
+        CASE(the_next_one_goes_on_with_the_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,57 @@
+/* pool/lines.c - what a stdio daemon says and is told: lines that are no JSON-RPC message end here,
+ * the pool's own go to its talk, all others to the listeners. */
+#include "base/log.h"
+#include "mcp/jsonrpc.h"
+#include "pool/slot.h"
+
+#include <string.h>
+
+#define LOG_MODULE "pool"
+#define RUBBISH_SHOWN 160 /* bytes of a line that is no message */
+#define RUBBISH_MOST 5    /* such lines of one life that are logged */
+
+/* A server that prints on its stdout what is no message: it is dropped, and people are told. */
+static void drop_rubbish(struct slot *s, const char *line, size_t n)
+{
+    if (s->rubbish++ >= RUBBISH_MOST)
+        return;
+    char *shown = xstrndup(line, n < RUBBISH_SHOWN ? n : RUBBISH_SHOWN);
+    log_warn("a line on a daemon's stdout is no JSON-RPC message, dropped",
+             "project=%s server=%s daemon=%s bytes=%zu line=%s%s", s->d.project->key, s->d.server,
+             s->d.id, n, log_quote(shown),
+             s->rubbish == RUBBISH_MOST ? " more=\"the next ones are not logged\"" : "");
+    free(shown);
+}
+
+void lines_take(struct slot *s, const char *line, size_t n)
+{
+    const struct pool *p = s->d.pool;
+    struct rpc_peek peek;
+    while (n && (line[n - 1] == '\r' || line[n - 1] == ' '))
+        n--; /* some end their lines as on Windows */
+    rpc_peek(line, n, &peek);
+    if (peek.kind == RPC_INVALID || peek.kind == RPC_BATCH) {
+        drop_rubbish(s, line, n);
+        return;
+    }
+    for (size_t i = 0; i < p->listener_count; i++)
+        if (p->listeners[i].on_line)
+            p->listeners[i].on_line(p->listeners[i].arg, &s->d, line, n);
+}
+
+void lines_room(struct slot *s)
+{
+    const struct pool *p = s->d.pool;
+    for (size_t i = 0; i < p->listener_count; i++)
+        if (p->listeners[i].on_line_room)
+            p->listeners[i].on_line_room(p->listeners[i].arg, &s->d);
+}
+
+bool daemon_send_line(struct daemon *d, const char *json, size_t n, struct err *err)
+{
+    struct runtime *r = &d->pool->runtime;
+    bool is_there = daemon_is_up(d) || d->state == DAEMON_DRAINING;
+    if (!is_there || d->transport != TRANSPORT_STDIO)
+        return err_set(err, ERR_DAEMON_LOST, 0, "the daemon is %s", daemon_state_word(d->state));
+    return r->send_line(r->self, d->id, json, n, err);
+}
