@@ -1,5 +1,5 @@
 /* front/flight.h - one request under way: whose it is, where it is, and how its answer is given.
- * Client adapters (client_http, client_sse) and daemon adapters (link_http, link_sse) meet only
+ * Client adapters (client_http, client_stream) and daemon adapters (link_http, link_sse) meet only
  * here, so that any client transport reaches any daemon transport.
  *
  *   client adapter --flight_new--> flight --link_send--> daemon adapter
@@ -105,4 +105,4 @@ const char *flight_headers(struct session *s, bool with_session_id);
 
 extern const struct flight_client flight_client_none; /* nobody listens */
 extern const struct flight_client client_http_sink;   /* front/client_http.c */
-extern const struct flight_client client_sse_sink;    /* front/client_sse.c */
+extern const struct flight_client client_stream_sink; /* front/client_stream.c */

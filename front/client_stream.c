@@ -1,0 +1,87 @@
+/* front/client_stream.c - see client_stream.h. */
+#include "front/client_stream.h"
+
+#include "base/caps.h"
+#include "base/str.h"
+#include "mcp/handshake.h"
+
+/* --- answers go to the session's stream, whole messages only --- */
+
+static void json_end(struct flight *f)
+{
+    session_stream_message(f->session, (struct span){f->held.data, f->held.len});
+}
+
+static void events(struct flight *f, const char *bytes, size_t n)
+{
+    struct sse_splitter split = {0};
+    for (size_t at = 0, len; at < n && (len = sse_first(&split, bytes + at, n - at)) > 0;
+         at += len) {
+        struct sse_event event;
+        sse_event_parse(bytes + at, len, &event);
+        if (event.data_lines) /* comments keep nothing alive here: the stream has its own */
+            session_stream_events(f->session, bytes + at, len);
+    }
+}
+
+static void message(struct flight *f, struct span json, bool is_answer)
+{
+    (void)is_answer;
+    session_stream_message(f->session, json);
+}
+
+static void nothing(struct flight *f)
+{
+    (void)f;
+}
+
+static bool is_full(struct flight *f)
+{
+    return f->session->stream && conn_is_full(f->session->stream);
+}
+
+const struct flight_client client_stream_sink = {
+    flight_hold_begin, flight_hold_data, json_end, events, message,
+    nothing,           nothing,          is_full,  nothing};
+
+/* --- requests --- */
+
+static void begin(struct session *s, struct span message, const struct rpc_peek *peek)
+{
+    known_close(s);
+    free(s->initialize);
+    s->initialize = peek->params.n ? xstrndup(peek->params.p, peek->params.n) : xstrdup("{}");
+    free(s->client);
+    s->client = handshake_client_name(peek->params);
+    link_reset(&s->link); /* a handshake made without the client's own parameters is made again */
+    flight_go(flight_new(s, FLIGHT_INITIALIZE, &client_stream_sink, NULL, message, peek, NULL));
+}
+
+static void answer_ping(struct session *s, struct span id)
+{
+    struct buf body = BUF_INIT(CAP_HEAD + id.n);
+    if (rpc_write_empty(&body, id))
+        session_stream_message(s, (struct span){body.data, body.len});
+    buf_release(&body);
+}
+
+void client_stream_message(struct session *s, struct span message, const struct rpc_peek *peek,
+                           char *headers_take)
+{
+    bool is_request = peek->kind == RPC_REQUEST;
+    if (is_request && rpc_text_is(peek->method, "initialize")) {
+        free(headers_take);
+        begin(s, message, peek);
+    } else if (is_request && rpc_text_is(peek->method, "ping")) {
+        free(headers_take);
+        answer_ping(s, peek->id);
+    } else if (is_request) {
+        flight_go(
+            flight_new(s, FLIGHT_CALL, &client_stream_sink, NULL, message, peek, headers_take));
+    } else if (!rpc_text_is(peek->method, "notifications/initialized") && link_is_open(&s->link)) {
+        flight_go(
+            flight_new(s, FLIGHT_ONEWAY, &flight_client_none, NULL, message, peek, headers_take));
+    } else {
+        free(headers_take);
+    }
+}
