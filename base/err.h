@@ -2,7 +2,9 @@
  *
  * A fallible function returns bool or a pointer, takes `struct err *err` last, and leaves its
  * outputs untouched on failure. The table's row gives the enum, the HTTP status, the JSON-RPC
- * code, the exit status of poolctl and poold, and the sentence in the manuals. */
+ * code, the exit status of poolctl and poold, and the sentence in the manuals. JSON-RPC codes of
+ * our own are -31000 less the exit status: what JSON-RPC reserves (-32768 to -32000) belongs to it
+ * and to MCP (2026-07-28, basic, error codes). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,28 +17,28 @@
     X(OK,              200,      0,    0,   "it worked")                                         \
     X(INTERNAL,        500, -32603,    1,   "poold itself failed; its log says more")            \
     X(USAGE,           400, -32602,    2,   "the command line or a parameter is not understood") \
-    X(NO_PROJECT,      404, -32010,    3,   "no project is known or found for this place")       \
-    X(START_FAILED,    502, -32011,    4,   "the daemon could not be started")                   \
-    X(START_TIMEOUT,   504, -32012,    5,   "the daemon was still starting when the wait ended") \
-    X(DEGRADED,        502, -32013,    6,   "the daemon runs, but its tools do not work")        \
-    X(NOT_RUNNING,     503, -32014,    7,   "poold is not running, or does not answer")          \
-    X(ALREADY_RUNNING, 409, -32015,    8,   "poold is already running for these places")         \
-    X(CONFIG,          422, -32016,    9,   "the configuration has a mistake")                   \
-    X(REGISTRY,        500, -32017,   10,   "the registry cannot be read or written")            \
-    X(ADDRESS,         500, -32018,   11,   "the listening address cannot be used")              \
-    X(DENIED,          403, -32019,   12,   "this is not allowed")                               \
-    X(NO_SERVER,       404, -32020,   13,   "no server of this name is configured")              \
-    X(NOT_FOUND,       404, -32021,   14,   "nothing of this name is known")                     \
-    X(TOO_BIG,         413, -32022,   15,   "a size limit was passed")                           \
+    X(NO_PROJECT,      404, -31003,    3,   "no project is known or found for this place")       \
+    X(START_FAILED,    502, -31004,    4,   "the daemon could not be started")                   \
+    X(START_TIMEOUT,   504, -31005,    5,   "the daemon was still starting when the wait ended") \
+    X(DEGRADED,        502, -31006,    6,   "the daemon runs, but its tools do not work")        \
+    X(NOT_RUNNING,     503, -31007,    7,   "poold is not running, or does not answer")          \
+    X(ALREADY_RUNNING, 409, -31008,    8,   "poold is already running for these places")         \
+    X(CONFIG,          422, -31009,    9,   "the configuration has a mistake")                   \
+    X(REGISTRY,        500, -31010,   10,   "the registry cannot be read or written")            \
+    X(ADDRESS,         500, -31011,   11,   "the listening address cannot be used")              \
+    X(DENIED,          403, -31012,   12,   "this is not allowed")                               \
+    X(NO_SERVER,       404, -31013,   13,   "no server of this name is configured")              \
+    X(NOT_FOUND,       404, -31014,   14,   "nothing of this name is known")                     \
+    X(TOO_BIG,         413, -31015,   15,   "a size limit was passed")                           \
     X(BAD_REQUEST,     400, -32600,   16,   "the request is malformed")                          \
-    X(CONFLICT,        409, -32023,   17,   "this contradicts the present state")                \
-    X(POOL_FULL,       503, -32024,   18,   "every place in the pool is taken by a busy daemon") \
-    X(DAEMON_LOST,     502, -32025,   19,   "the daemon ended before it answered")               \
+    X(CONFLICT,        409, -31017,   17,   "this contradicts the present state")                \
+    X(POOL_FULL,       503, -31018,   18,   "every place in the pool is taken by a busy daemon") \
+    X(DAEMON_LOST,     502, -31019,   19,   "the daemon ended before it answered")               \
     X(NO_SESSION,      404, -32001,   20,   "the session is not known")                          \
     X(METHOD,          405, -32601,   21,   "this cannot be done here")                          \
     X(PARSE,           400, -32700,   22,   "the bytes are not JSON")                            \
-    X(SYSTEM,          500, -32026,   23,   "the operating system refused something")            \
-    X(UNHEALTHY,       500, -32027,   24,   "poolctl doctor found a problem")
+    X(SYSTEM,          500, -31023,   23,   "the operating system refused something")            \
+    X(UNHEALTHY,       500, -31024,   24,   "poolctl doctor found a problem")
 
 enum err_code {
 #define X(name, http, rpc, exit, text) ERR_##name,

@@ -202,7 +202,7 @@ def test_a_start_that_fails_is_told_alike_everywhere(pool, project, name):
     for told in (done.stderr, str(refused.value), status, d["detail"], pool.json("history", repo)[0]["detail"]):
         for word in words:
             assert word in " ".join(told.split()), (word, told)
-    assert refused.value.code == -32011
+    assert refused.value.code == -31004
     assert d["reason"] == reason and reasons(pool, repo, "fail")[0] == reason and reason in status
     wait_until(lambda: not tree(pool), "nothing is left of it")
 
@@ -578,7 +578,7 @@ def test_a_crash_loop_is_slowed_down_and_named(pool, project):
             client.call("crash")
     with pytest.raises(RpcError, match="signal 9") as refused:
         client.call("echo", text="x")
-    assert refused.value.code == -32011
+    assert refused.value.code == -31004
     d = pool.daemon(repo)
     assert d["state"] == "failed" and d["reason"] == "crashed" and d["retryInMs"] > 0
     pool.ctl("ensure", "--force", repo)

@@ -184,9 +184,9 @@ static void an_error_is_written_with_the_id_it_answers(void **state)
 {
     (void)state;
     struct buf b = BUF_INIT(400);
-    assert_true(rpc_write_error(&b, span_of("\"a\\\"b\""), -32011, "no \"x\"\n", (struct span){0}));
+    assert_true(rpc_write_error(&b, span_of("\"a\\\"b\""), -31004, "no \"x\"\n", (struct span){0}));
     assert_string_equal(buf_text(&b), "{\"jsonrpc\":\"2.0\",\"id\":\"a\\\"b\",\"error\":"
-                                      "{\"code\":-32011,\"message\":\"no \\\"x\\\"\\n\"}}");
+                                      "{\"code\":-31004,\"message\":\"no \\\"x\\\"\\n\"}}");
     buf_consume(&b, b.len);
     assert_true(rpc_write_error(&b, (struct span){0}, -32700, "x", span_of("{\"a\":[1]}")));
     assert_string_equal(buf_text(&b), "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":"
