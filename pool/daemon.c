@@ -72,6 +72,7 @@ bool slot_put(struct slot *s, struct err *err)
         .reason = reason_word(d->reason),
         .detail = d->detail ? d->detail : "",
         .is_pinned = d->is_pinned,
+        .eras = strcmp(s->eras_of, d->definition) == 0 ? s->eras : 0,
     };
     return registry_daemon_put(d->pool->registry, &row, err);
 }
@@ -317,6 +318,12 @@ int64_t daemon_evict_in_ms(const struct daemon *d, const char **why)
 void daemon_want(struct daemon *d, enum reason why, bool force)
 {
     slot_event(slot_of(d), &(struct slot_event){.kind = SLOT_WANT, .reason = why, .force = force});
+}
+
+unsigned daemon_eras_remembered(const struct daemon *d)
+{
+    const struct slot *s = container_of(d, const struct slot, d);
+    return strcmp(s->eras_of, daemon_definition_now(d)) == 0 ? s->eras : 0;
 }
 
 bool daemon_is_forgotten(const struct daemon *d)

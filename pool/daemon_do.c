@@ -72,6 +72,7 @@ static void new_life(struct slot *s)
     d->pid = d->keeper_pid = 0;
     d->started_unix_ms = clock_unix_ms();
     d->ready_unix_ms = d->ended_unix_ms = 0;
+    d->eras = 0;
     s->is_adopted = false;
     s->is_warm_done = false;
     s->rubbish = 0;
@@ -187,6 +188,7 @@ void slot_do_adopt(struct slot *s, const struct slot_event *event)
     d->generation = run->generation;
     d->transport = run->transport;
     snprintf(d->definition, sizeof d->definition, "%s", run->definition ? run->definition : "");
+    d->eras = is_same && strcmp(s->eras_of, d->definition) == 0 ? s->eras : 0;
     d->port = run->port;
     d->pid = run->pid;
     d->keeper_pid = run->keeper_pid;

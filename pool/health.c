@@ -14,6 +14,7 @@
 #define PING_LEAST_MS 2000        /* ... but this in any case */
 #define PINGS_MOST 3   /* lost in a row: it is mute */
 #define SHAKE_MS 30000 /* one handshake of a start */
+#define ERAS_MS 3000   /* for an answer to a method that it may not know */
 #define WARM_MS 300000
 #define CALL_SACRED_MS 600000 /* a daemon with a call younger than this is never given up */
 #define BUSY_LOOK_MS 5000     /* a stopped process is seen this soon while a call waits */
@@ -73,17 +74,54 @@ static int64_t ping_ms(const struct slot *s)
 
 /* --- the handshake --- */
 
+static void set_eras(struct slot *s, unsigned eras)
+{
+    s->d.eras = s->eras = eras;
+    snprintf(s->eras_of, sizeof s->eras_of, "%s", s->d.definition);
+    slot_save(s);
+    log_debug("daemon speaks", "project=%s server=%s legacy=%d modern=%d", s->d.project->key,
+              s->d.server, !!(eras & ERA_LEGACY), !!(eras & ERA_MODERN));
+    pool_wake(s->d.pool, s);
+}
+
+static void on_discovered(void *arg, enum probe_outcome outcome, const char *text)
+{
+    struct slot *s = arg;
+    (void)text;
+    s->is_asking_eras = false;
+    if (daemon_is_up(&s->d) || s->d.state == DAEMON_DRAINING)
+        set_eras(s, outcome == PROBE_OK ? ERA_LEGACY | ERA_MODERN : ERA_LEGACY);
+}
+
+/* Which eras this life speaks is found out once, right after its first handshake. */
+static void ask_eras(struct slot *s)
+{
+    if (s->d.eras || s->is_asking_eras || !s->probe || !daemon_is_up(&s->d))
+        return;
+    if (s->d.transport != TRANSPORT_HTTP) {
+        set_eras(s, ERA_LEGACY);
+    } else if (probe_is_modern_only(s->probe)) {
+        set_eras(s, ERA_MODERN);
+    } else {
+        s->is_asking_eras = true;
+        probe_discover(s->probe, ERAS_MS, on_discovered, s);
+    }
+}
+
 static void on_shaken(void *arg, enum probe_outcome outcome, const char *text)
 {
     struct slot *s = arg;
     s->is_shaking = false;
     if (s->d.state != DAEMON_STARTING) {
         on_pinged(s, outcome, text);
+        if (outcome == PROBE_OK)
+            ask_eras(s);
         return;
     }
     if (outcome == PROBE_OK) {
         heard(s);
         slot_event(s, &(struct slot_event){.kind = SLOT_ANSWERED});
+        ask_eras(s);
         return;
     }
     if (outcome == PROBE_REFUSED)
@@ -331,6 +369,7 @@ void health_end(struct slot *s)
     ev_timer_stop(loop, &s->look);
     ev_timer_stop(loop, &s->again);
     s->is_pinging = s->is_shaking = s->d.is_warming = s->is_warm_asked = false;
+    s->is_asking_eras = false;
     s->pings_lost = 0;
     s->d.accepts = s->d.mcp = s->d.useful = LAYER_UNKNOWN;
     str_replace(&s->reach_cause, NULL);

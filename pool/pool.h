@@ -41,6 +41,12 @@ enum start_step {
 };
 const char *start_step_word(enum start_step s); /* queued spawned port-open handshake warm */
 
+/* What a daemon speaks of MCP: bits. */
+enum era {
+    ERA_LEGACY = 1, /* initialize and sessions: the revisions up to 2025-11-25 */
+    ERA_MODERN = 2  /* stateless requests: 2026-07-28 */
+};
+
 struct project {
     char *key, *root;
     bool is_trusted;
@@ -64,6 +70,7 @@ struct daemon {
                         handshake */
     int instance;    /* 0: the project's one; 1, 2, ...: private ones and spares */
     char definition[20];
+    unsigned eras; /* enum era bits, 0: this life has not been asked yet (on_change follows) */
     int port, pid, keeper_pid; /* for display; port 0 = none */
     int64_t started_unix_ms, ready_unix_ms, ended_unix_ms;
     int64_t state_since_ms;      /* monotonic */
@@ -184,6 +191,8 @@ bool daemon_send_line(struct daemon *d, const char *json, size_t n, struct err *
 /* The hash of what a start would run now, while d->definition is that of the present or last life.
  * Borrowed until the next call. */
 const char *daemon_definition_now(const struct daemon *d);
+/* The eras that daemons of the definition which a start would use now spoke last; 0: not known. */
+unsigned daemon_eras_remembered(const struct daemon *d);
 /* The front found it dead or mute (connect refused, answer cut): look at once. A process that dies
  * closes its connections before its end is known, so suspect_until_ms is set a little ahead. */
 void daemon_suspect(struct daemon *d);

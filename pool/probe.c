@@ -23,7 +23,7 @@
     "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"poold\",\"version\":\"" POOLD_VERSION      \
     "\"}}"
 
-enum ask { ASK_HANDSHAKE, ASK_PING, ASK_CALL };
+enum ask { ASK_HANDSHAKE, ASK_PING, ASK_CALL, ASK_DISCOVER };
 
 /* One request whose answer somebody waits for. */
 struct question {
@@ -127,7 +127,7 @@ static bool post(struct probe *p, const char *message, const struct question *q,
                    p->transport == TRANSPORT_SSE ? p->endpoint : "/mcp", p->port, strlen(message));
     if (p->session[0])
         ok = ok && buf_printf(&b, "Mcp-Session-Id: %s\r\n", p->session);
-    if (p->is_modern && q)
+    if (q && (p->is_modern || q->ask == ASK_DISCOVER))
         ok = ok &&
              buf_printf(&b, "MCP-Protocol-Version: " MODERN "\r\nMcp-Method: %s\r\n", q->method);
     else if (p->is_open)
@@ -168,7 +168,7 @@ static void on_post_end(void *arg, struct exchange *x, int status, const char *w
     } else if (status >= 300) {
         char text[64];
         snprintf(text, sizeof text, "HTTP status %d", status);
-        if ((status == 404 || status == 400) && q->ask != ASK_HANDSHAKE)
+        if ((status == 404 || status == 400) && q->ask != ASK_HANDSHAKE && q->ask != ASK_DISCOVER)
             p->is_open = false; /* it has forgotten our session */
         question_end(q, PROBE_REFUSED, text);
     } else if (p->transport != TRANSPORT_SSE) {
@@ -232,6 +232,13 @@ static void send_initialized(struct probe *p)
         p->notice = NULL; /* the next question finds out */
 }
 
+static char *discover_message(int id)
+{
+    return xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"server/discover\",\"params\":{" MODERN_META
+                     "}}",
+                     id);
+}
+
 /* Refused `initialize`: perhaps it speaks the stateless era only. */
 static bool try_modern(struct probe *p, struct question *q, const char *text)
 {
@@ -242,13 +249,18 @@ static bool try_modern(struct probe *p, struct question *q, const char *text)
     p->session[0] = '\0';
     str_replace(&q->method, "server/discover");
     free(q->message);
-    q->message = xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"server/discover\","
-                           "\"params\":{" MODERN_META "}}",
-                           q->id);
+    q->message = discover_message(q->id);
     exchange_free(q->post);
     q->post = NULL;
     question_send(q);
     return true;
+}
+
+/* Does an answer to server/discover name the revision that we speak? */
+static bool offers_modern(struct span message)
+{
+    struct span versions = rpc_member(rpc_member(message, "result"), "supportedVersions");
+    return versions.n && memmem(versions.p, versions.n, "\"" MODERN "\"", sizeof MODERN + 1);
 }
 
 static void answer(struct probe *p, struct question *q, struct span data, bool is_error)
@@ -270,6 +282,10 @@ static void answer(struct probe *p, struct question *q, struct span data, bool i
         p->is_open = true;
         if (!p->is_modern)
             send_initialized(p);
+    }
+    if (q->ask == ASK_DISCOVER && !offers_modern(data)) {
+        question_end(q, PROBE_REFUSED, "it does not offer " MODERN);
+        return;
     }
     question_end(q, q->ask == ASK_CALL ? outcome : PROBE_OK, q->ask == ASK_CALL ? text : "");
     flush(p);
@@ -427,14 +443,24 @@ void probe_handshake(struct probe *p, int64_t timeout_ms, probe_done_fn *done, v
     flush(p);
 }
 
+bool probe_is_modern_only(const struct probe *p)
+{
+    return p->is_modern;
+}
+
+void probe_discover(struct probe *p, int64_t timeout_ms, probe_done_fn *done, void *arg)
+{
+    struct question *q = question_new(p, ASK_DISCOVER, "server/discover", timeout_ms, done, arg);
+    q->message = discover_message(q->id);
+    flush(p);
+}
+
 void probe_ping(struct probe *p, int64_t timeout_ms, probe_done_fn *done, void *arg)
 {
     const char *method = p->is_modern ? "server/discover" : "ping";
     struct question *q = question_new(p, ASK_PING, method, timeout_ms, done, arg);
     q->message = p->is_modern
-                     ? xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"server/discover\","
-                                 "\"params\":{" MODERN_META "}}",
-                                 q->id)
+                     ? discover_message(q->id)
                      : xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"ping\"}", q->id);
     flush(p);
 }

@@ -34,5 +34,11 @@ void probe_ping(struct probe *p, int64_t timeout_ms, probe_done_fn *done, void *
 /* arguments: JSON text of an object, or NULL. After a handshake only. */
 void probe_call(struct probe *p, const char *tool, const char *arguments, int64_t timeout_ms,
                 probe_done_fn *done, void *arg);
+/* Does it speak the stateless era too (OK), or not (REFUSED)? Asked by `server/discover` within the
+ * session of the handshake: servers that know nothing of that era would make a new session, and
+ * never forget it, for a request without one. Streamable HTTP only, after a handshake. */
+void probe_discover(struct probe *p, int64_t timeout_ms, probe_done_fn *done, void *arg);
+/* Did it refuse `initialize` and answer `server/discover` instead? */
+bool probe_is_modern_only(const struct probe *p);
 /* Has the handshake been answered, and is its session still there? */
 bool probe_is_open(const struct probe *p);

@@ -60,6 +60,8 @@ static void load_daemon(void *arg, const struct daemon_row *row)
     d->ready_unix_ms = row->ready_unix_ms;
     d->ended_unix_ms = row->ended_unix_ms;
     d->reason = reason_from(row->reason);
+    s->eras = (unsigned)row->eras;
+    snprintf(s->eras_of, sizeof s->eras_of, "%s", row->definition);
     str_replace(&d->detail, row->detail && row->detail[0] ? row->detail : NULL);
     s->is_expected = row->ended_unix_ms == 0;
     s->was_ready = s->is_expected && row->ready_unix_ms != 0;

@@ -81,6 +81,9 @@ struct slot {
     int64_t rubbish;             /* lines of this life that are no message */
     bool is_our_want;            /* the last dial failed for want of poold's own means */
     bool is_pinging, is_shaking; /* a ping, a handshake is under way */
+    bool is_asking_eras;         /* the question which eras it speaks */
+    unsigned eras;               /* that were heard last, in this life or before ... */
+    char eras_of[20];            /* ... of a daemon of this definition */
     int64_t heard_ms;            /* last sign of life (monotonic) */
     int pings_lost;
     int64_t handed_ms;              /* when the last flight began */

@@ -10,7 +10,8 @@ bool registry_daemon_put(struct registry *r, const struct daemon_row *row, struc
                TEXT(row->definition), NUMBER(row->port), NUMBER(row->pid),
                NUMBER(row->keeper_pid), NUMBER(row->started_unix_ms),
                NUMBER(row->ready_unix_ms), NUMBER(row->ended_unix_ms), TEXT(row->reason),
-               TEXT(row->detail), NUMBER(row->is_pinned), TEXT(row->handshake)),
+               TEXT(row->detail), NUMBER(row->is_pinned), TEXT(row->handshake),
+               NUMBER(row->eras)),
         NULL, err);
 }
 
@@ -38,6 +39,7 @@ bool registry_daemons(struct registry *r, daemon_row_fn *each, void *arg, struct
             .detail = statement_text(&s, 14),
             .is_pinned = statement_number(&s, 15) != 0,
             .handshake = statement_text(&s, 16),
+            .eras = statement_number(&s, 17),
         };
         each(arg, &row);
     }

@@ -101,6 +101,7 @@ struct daemon_row {
     const char *detail;      /* words for people, may be "" */
     const char *handshake;   /* stdio: its answer to initialize, whole message; else "" */
     bool is_pinned;
+    int64_t eras; /* of MCP that daemons of this definition speak: bits, 0 unknown */
 };
 bool registry_daemon_put(struct registry *r, const struct daemon_row *row, struct err *err);
 typedef void daemon_row_fn(void *arg, const struct daemon_row *row);

@@ -116,8 +116,15 @@ static const char *const version_3[] = {
     NULL,
 };
 
+static const char *const version_4[] = {
+    "ALTER TABLE daemon ADD COLUMN eras INTEGER NOT NULL\n"
+    "        /* of MCP that this definition speaks: 1 up to 2025-11-25, 2 from 2026-07-28 on,\n"
+    "           3 both; 0: not known */ DEFAULT 0",
+    NULL,
+};
+
 /* Step n brings version n to n + 1. */
-static const char *const *const steps[] = {version_1, version_2, version_3};
+static const char *const *const steps[] = {version_1, version_2, version_3, version_4};
 
 const char *const *const *schema_steps(int *count)
 {

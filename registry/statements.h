@@ -31,7 +31,8 @@
     X(DAEMON_PUT, "save a daemon",                                                               \
       "INSERT INTO daemon (project_key, server, id, generation, state, transport, definition, "  \
       "port, pid, keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason, detail, "   \
-      "is_pinned, handshake) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "        \
+      "is_pinned, handshake, eras) "                                                             \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                           \
       "ON CONFLICT (project_key, server) DO UPDATE SET id = excluded.id, "                       \
       "generation = excluded.generation, state = excluded.state, "                               \
       "transport = excluded.transport, definition = excluded.definition, "                       \
@@ -39,11 +40,11 @@
       "started_unix_ms = excluded.started_unix_ms, ready_unix_ms = excluded.ready_unix_ms, "     \
       "ended_unix_ms = excluded.ended_unix_ms, reason = excluded.reason, "                       \
       "detail = excluded.detail, is_pinned = excluded.is_pinned, "                               \
-      "handshake = excluded.handshake")                                                          \
+      "handshake = excluded.handshake, eras = excluded.eras")                                    \
     X(DAEMONS, "read the daemons",                                                               \
       "SELECT project_key, server, id, generation, state, transport, definition, port, pid, "    \
       "keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason, detail, is_pinned, "   \
-      "handshake FROM daemon ORDER BY project_key, server")                                      \
+      "handshake, eras FROM daemon ORDER BY project_key, server")                                \
     X(LEASE_OF, "read a port lease",                                                             \
       "SELECT port FROM port_lease WHERE project_key = ? AND server = ?")                        \
     X(LEASE_PUT, "save a port lease",                                                            \

@@ -238,6 +238,56 @@ static void a_stateless_server_is_asked_to_discover(void **state)
     probe_free(p);
 }
 
+#define DISCOVERED                                                                                 \
+    JSON_HEAD("70")                                                                                \
+    "\r\n{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"supportedVersions\":[\"2026-07-28\"]}}"
+
+static void the_other_era_is_asked_for_within_the_session(void **state)
+{
+    (void)state;
+    struct probe *p = open_http();
+    say(1, ACCEPTED);
+    probe_discover(p, 5000, done, &got);
+    hear(2);
+    assert_non_null(strstr(said, "Mcp-Session-Id: abc\r\n"));
+    assert_non_null(strstr(said, "MCP-Protocol-Version: 2026-07-28\r\n"));
+    assert_non_null(strstr(said, "Mcp-Method: server/discover\r\n"));
+    assert_non_null(strstr(said, "io.modelcontextprotocol/clientCapabilities"));
+    say(2, DISCOVERED);
+    UNTIL(got.count == 1);
+    assert_int_equal(got.outcome, PROBE_OK);
+    assert_false(probe_is_modern_only(p));
+    probe_ping(p, 5000, done, &got);
+    hear(3);
+    assert_non_null(strstr(said, "\"method\":\"ping\""));
+    probe_free(p);
+}
+
+static void a_refusal_of_the_other_era_leaves_the_session_as_it_is(void **state)
+{
+    (void)state;
+    static const char *const refusals[] = {
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        JSON_HEAD("63") "\r\n{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32601,"
+                        "\"message\":\"no\"}}",
+        JSON_HEAD("36") "\r\n{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}",
+    };
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        teardown(NULL);
+        setup(NULL);
+        struct probe *p = open_http();
+        say(1, ACCEPTED);
+        probe_discover(p, 5000, done, &got);
+        hear(2);
+        say(2, refusals[i]);
+        UNTIL(got.count == 1);
+        assert_int_equal(got.outcome, PROBE_REFUSED);
+        assert_true(probe_is_open(p));
+        probe_free(p);
+    }
+}
+
 static void over_http_and_sse_answers_come_on_the_stream(void **state)
 {
     (void)state;
@@ -287,6 +337,8 @@ int main(void)
         CASE(a_forgotten_session_is_an_answer_and_ends_it),
         CASE(silence_a_cut_and_a_refused_connect_are_told_apart),
         CASE(a_stateless_server_is_asked_to_discover),
+        CASE(the_other_era_is_asked_for_within_the_session),
+        CASE(a_refusal_of_the_other_era_leaves_the_session_as_it_is),
         CASE(over_http_and_sse_answers_come_on_the_stream),
         CASE(a_probe_may_be_freed_with_questions_open),
     };
