@@ -7,7 +7,9 @@
 #define CAP_OUT (256 * 1024)                /* unsent bytes to one peer before its source pauses */
 #define CAP_MESSAGE (64 * 1024 * 1024)      /* a message that must be held whole (HTTP+SSE) */
 #define CAP_HANDSHAKE (1024 * 1024)         /* an initialize answer */
-#define CAP_EVENT (64 * 1024)               /* an SSE event held back until it is whole */
+#define CAP_EVENT (64 * 1024)               /* an SSE event that is longer goes on in parts */
+#define CAP_REPLAY (1024 * 1024)            /* kept of one response stream, to be resumed */
+#define CAP_REPLAYS (8 * 1024 * 1024)       /* of all of them */
 #define CAP_CONNECTIONS 4096                /* client connections */
 #define CAP_API_RELAYS 64                   /* relayed API requests at once */
 #define CAP_SESSIONS 10000                  /* sessions in memory */

@@ -85,8 +85,16 @@ static void beat(struct flight *f)
     flush(f);
 }
 
-static const struct flight_client batch_sink = {
-    flight_hold_begin, flight_hold_data, json_end, events, message, end, flush, is_full, beat};
+static const struct flight_client batch_sink = {flight_hold_begin,
+                                                flight_hold_data,
+                                                json_end,
+                                                events,
+                                                message,
+                                                end,
+                                                flush,
+                                                is_full,
+                                                beat,
+                                                NULL};
 
 static void on_gone(void *self)
 {

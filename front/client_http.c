@@ -6,6 +6,7 @@
 #include "front/batch.h"
 #include "front/flight.h"
 #include "front/http_answer.h"
+#include "front/resume.h"
 #include "mcp/handshake.h"
 
 #include <stdio.h>
@@ -25,9 +26,6 @@ char *client_headers(const struct http_head *head)
             break;
         case 'b':
             wanted = span_is_nocase(h->name, "Baggage");
-            break;
-        case 'l':
-            wanted = span_is_nocase(h->name, "Last-Event-ID");
             break;
         case 't':
             wanted =
@@ -248,6 +246,7 @@ static void on_post(struct conn *c, const struct request *request, const struct 
     } else {
         struct flight *f = flight_new(s, FLIGHT_CALL, &client_http_sink, c, request->body, &peek,
                                       client_headers(&request->head));
+        http_answer_resumable(f);
         conn_take(c, &http_flight_user, f);
         flight_go(f);
     }
@@ -269,6 +268,17 @@ static struct session *session_of(struct conn *c, const struct request *request,
     return NULL;
 }
 
+/* Is it a stream of ours that goes on, of this session if the request names one? */
+static bool resumes(struct conn *c, const struct request *request, const struct session *s)
+{
+    struct event_id id;
+    if (!event_id_read(c->front, http_header(&request->head, "Last-Event-ID"), &id) ||
+        (s && strcmp(event_session(s), id.session) != 0))
+        return false;
+    resume_stream(c, &id);
+    return true;
+}
+
 static void on_get(struct conn *c, const struct request *request, const struct route_url *url)
 {
     if (!accepts(&request->head, false)) {
@@ -276,8 +286,11 @@ static void on_get(struct conn *c, const struct request *request, const struct r
                           "the Accept header must list text/event-stream");
         return;
     }
+    bool has_session = http_header(&request->head, "Mcp-Session-Id").p != NULL;
+    if (!has_session && resumes(c, request, NULL))
+        return;
     struct session *s = session_of(c, request, url);
-    if (!s)
+    if (!s || resumes(c, request, s))
         return;
     if (s->stream) {
         conn_answer_error(c, 409, (struct span){0}, err_row(ERR_CONFLICT)->rpc,
@@ -286,8 +299,7 @@ static void on_get(struct conn *c, const struct request *request, const struct r
     }
     session_stream_open(s, c);
     conn_begin_events(c, flight_headers(s, false), false);
-    /* Clients try twice to reopen it: later than a restart of poold takes. */
-    static const char retry[] = "retry: 1500\r\n\r\n";
+    static const char retry[] = HTTP_RETRY "\r\n";
     conn_add(c, retry, sizeof retry - 1);
     conn_flush(c);
     if (s->stream)

@@ -41,8 +41,8 @@ static bool is_full(struct flight *f)
 }
 
 const struct flight_client client_stream_sink = {
-    flight_hold_begin, flight_hold_data, json_end, events, message,
-    nothing,           nothing,          is_full,  nothing};
+    flight_hold_begin, flight_hold_data, json_end, events,  message,
+    nothing,           nothing,          is_full,  nothing, NULL};
 
 /* --- requests --- */
 

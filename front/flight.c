@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "front/lean.h"
+#include "front/replay.h"
 #include "front/restore.h"
 
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define BEAT_MS 10000 /* an answer is never silent for longer (the promise is 15 s) */
+#define PRIME_MS 400  /* longer waits become event streams where the client can resume those */
 #define TELL_MS 2000  /* between two words to a client that asked for progress */
 #define TRIES_MAX 20  /* hand-overs that came to nothing before the client hears of it */
 
@@ -83,6 +85,8 @@ static void flight_free(struct flight *f)
     list_remove(&f->node);
     list_remove(&f->session_node);
     lean_free(f);
+    replay_end(f->replay);
+    free(f->parts);
     buf_release(&f->held);
     free(f->headers);
     free(f->body);
@@ -103,8 +107,9 @@ static void finish(struct flight *f)
 /* Nobody waits for it, and nothing was handed over. */
 static bool is_abandoned(const struct flight *f)
 {
-    return f->kind != FLIGHT_ONEWAY && f->phase == FLIGHT_QUEUED &&
-           f->client == &flight_client_none;
+    bool is_unheard =
+        f->client == &flight_client_none || (f->replay && !f->conn && f->session->is_departed);
+    return f->kind != FLIGHT_ONEWAY && f->phase == FLIGHT_QUEUED && is_unheard;
 }
 
 static void fail_with_start(struct flight *f)
@@ -245,57 +250,11 @@ void flight_hold_data(struct flight *f, const char *bytes, size_t n)
         flight_fail(f, ERR_TOO_BIG, "the answer is larger than %d MiB", CAP_MESSAGE / 1024 / 1024);
 }
 
-/* Is the answer among these whole events? */
-static bool holds_answer(const char *bytes, size_t n)
-{
-    struct sse_splitter split = {0};
-    size_t at = 0, len;
-    while (at < n && (len = sse_first(&split, bytes + at, n - at)) > 0) {
-        struct sse_event event;
-        sse_event_parse(bytes + at, len, &event);
-        if (event.data_lines == 1 && rpc_is_response(event.data.p, event.data.n) == 1)
-            return true;
-        if (event.data_lines > 1) {
-            struct buf joined = BUF_INIT(CAP_MESSAGE);
-            bool is_answer = sse_event_data(bytes + at, len, &joined) &&
-                             rpc_is_response(joined.data, joined.len) == 1;
-            buf_release(&joined);
-            if (is_answer)
-                return true;
-        }
-        at += len;
-    }
-    return false;
-}
-
-static void give_events(struct flight *f, const char *bytes, size_t n)
-{
-    f->beat_ms = clock_ms();
-    if (!f->has_answer && holds_answer(bytes, n))
-        f->has_answer = true;
-    f->client->events(f, bytes, n);
-}
-
-void flight_sse(struct flight *f, const char *bytes, size_t n)
-{
-    f->phase = FLIGHT_STREAMING;
-    size_t whole = sse_split(&f->split, bytes, n);
-    if (whole && f->held.len) { /* the event held so far ends in these bytes */
-        if (buf_add(&f->held, bytes, whole))
-            give_events(f, f->held.data, f->held.len);
-        buf_release(&f->held);
-    } else if (whole) {
-        give_events(f, bytes, whole);
-    }
-    if (whole < n && !buf_add(&f->held, bytes + whole, n - whole))
-        flight_fail(f, ERR_TOO_BIG, "the daemon sent an event of more than %d MiB",
-                    CAP_MESSAGE / 1024 / 1024);
-}
-
 void flight_client_gone(struct flight *f)
 {
     f->conn = NULL;
-    f->client = &flight_client_none;
+    if (!f->replay) /* else it may be resumed */
+        f->client = &flight_client_none;
     if (f->up)
         upstream_resume(f->up);
     /* One that was not handed over ends when it is looked at next: not from inside its own writing.
@@ -395,6 +354,21 @@ static void check_waiting(struct flight *f, int64_t now_ms)
     }
     if (f->phase == FLIGHT_QUEUED && f->session->link.state != LINK_OPENING && daemon_is_up(d))
         flight_go(f); /* a hand-over that came to nothing is tried again */
+}
+
+bool flight_prime_all(struct front *front, int64_t now_ms)
+{
+    bool is_any = false;
+    list_each(node, after, &front->flights)
+    {
+        struct flight *f = container_of(node, struct flight, node);
+        if (f->resume != RESUME_PRIMED || f->form != FORM_NONE || !f->conn)
+            continue;
+        if (now_ms - f->born_ms >= PRIME_MS)
+            f->client->beat(f);
+        is_any |= f->form == FORM_NONE;
+    }
+    return is_any;
 }
 
 bool flight_check_time(struct front *front, int64_t now_ms)

@@ -15,6 +15,11 @@
 
 enum flight_phase { FLIGHT_QUEUED, FLIGHT_SENT, FLIGHT_STREAMING, FLIGHT_ANSWERED };
 enum flight_form { FORM_NONE, FORM_JSON, FORM_SSE };
+enum flight_resume {
+    RESUME_NO,
+    RESUME_BY_ID, /* events carry ids */
+    RESUME_PRIMED /* and the stream opens with one */
+};
 enum flight_kind {
     FLIGHT_CALL,       /* a request of the client */
     FLIGHT_INITIALIZE, /* answered from the link's handshake */
@@ -23,16 +28,22 @@ enum flight_kind {
 };
 
 struct flight;
+struct replay;
+struct sse_filter;
 struct flight_client {                                    /* how the answer goes to the client */
     void (*json_begin)(struct flight *f, int64_t length); /* -1: not known */
     void (*json_data)(struct flight *f, const char *bytes, size_t n);
     void (*json_end)(struct flight *f);
-    void (*events)(struct flight *f, const char *bytes, size_t n); /* whole events, raw */
+    /* One whole event of the daemon's, raw, with data and without id and retry. */
+    void (*events)(struct flight *f, const char *bytes, size_t n);
     void (*message)(struct flight *f, struct span json, bool is_answer);
     void (*end)(struct flight *f); /* after the answer: close what was opened */
     void (*flush)(struct flight *f);
     bool (*is_full)(struct flight *f);
     void (*beat)(struct flight *f); /* nothing was said for long: show that we live */
+    /* The same of an event that is longer than CAP_EVENT, as it comes; nothing else until the last
+     * part. NULL: such events are held until they are whole. */
+    void (*part)(struct flight *f, const char *bytes, size_t n, bool is_last);
 };
 
 struct flight {
@@ -62,7 +73,15 @@ struct flight {
     bool is_sse_answer;
     bool is_chunking; /* a JSON answer of unknown length goes out in chunks of ours */
     struct sse_splitter split;
-    struct buf held; /* unfinished event, or an answer that must be whole */
+    struct buf held;          /* unfinished event, or an answer that must be whole */
+    struct sse_filter *parts; /* of an event that goes on in parts, or NULL */
+    bool is_part_answer;
+    /* writing to an HTTP client */
+    enum flight_resume resume;
+    struct replay *replay; /* its stream, once begun, if it may be resumed */
+    bool is_in_event;      /* the last event was not written to its end */
+    char last_byte;        /* of what was written of it */
+    bool is_framed_by_end; /* a resumed stream: its connection's end is its end */
 };
 
 /* New flight of s with a copy of body; peek's spans are moved into the copy. conn NULL: none. */
@@ -82,12 +101,15 @@ void flight_hold_data(struct flight *f, const char *bytes, size_t n);
 void flight_answer(struct flight *f, struct span json);
 /* The exchange is over: if no answer came, the client gets an error that says so. */
 void flight_end(struct flight *f);
-/* Bytes of the daemon's SSE answer: whole events go on, the rest is held. */
+/* Bytes of the daemon's SSE answer: whole events go on, the rest is held (flight_events.c). */
 void flight_sse(struct flight *f, const char *bytes, size_t n);
 /* A message for this flight's client (progress, request, answer). True if it was the answer. */
 bool flight_message(struct flight *f, struct span json, bool is_answer);
 /* The client's connection is gone. */
 void flight_client_gone(struct flight *f);
+/* Begin the streams of calls that were not answered soon, so that they may be resumed. False if
+ * there are no others. */
+bool flight_prime_all(struct front *front, int64_t now_ms);
 /* Look after time: keep-alive of silent answers, end of waiting. False if there is none left. */
 bool flight_check_time(struct front *front, int64_t now_ms);
 /* Move on what is queued, of all sessions. */

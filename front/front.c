@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "front/conn.h"
+#include "front/event_id.h"
 #include "front/flight.h"
+#include "front/replay.h"
 #include "front/session_id.h"
 #include "front/state.h"
 #include "platform/net.h"
@@ -64,6 +66,7 @@ static void on_second(struct ev_loop *loop, ev_timer *w, int events)
     bool any = flight_check_time(f, now_ms);
     any |= known_check_time(f, now_ms);
     any |= conn_check_deadlines(f, now_ms);
+    any |= replay_check_time(f, now_ms);
     any |= upstream_check_idle(f, now_ms);
     if (!any)
         ev_timer_stop(loop, w);
@@ -83,6 +86,13 @@ static void on_minute(struct ev_loop *loop, ev_timer *w, int events)
     session_tidy(container_of(w, struct front, minute));
 }
 
+static void on_primer(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)events;
+    if (!flight_prime_all(container_of(w, struct front, primer), clock_ms()))
+        ev_timer_stop(loop, w);
+}
+
 static void on_keepalive(struct ev_loop *loop, ev_timer *w, int events)
 {
     (void)events;
@@ -95,6 +105,12 @@ void front_look_soon(struct front *f)
 {
     if (!ev_is_active(&f->soon))
         ev_timer_again(f->loop, &f->soon);
+}
+
+void front_prime_soon(struct front *f)
+{
+    if (!ev_is_active(&f->primer))
+        ev_timer_again(f->loop, &f->primer);
 }
 
 void front_time_something(struct front *f)
@@ -143,14 +159,16 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     f->listen_fd = listen_fd;
     f->port = net_port(listen_fd);
     f->uid = getuid();
-    struct list *lists[] = {&f->conns,    &f->searching, &f->flights,      &f->upstreams,
-                            &f->idle,     &f->streams,   &f->doomed_conns, &f->doomed_upstreams,
-                            &f->unlisted, &f->known,     &f->processes};
+    struct list *lists[] = {&f->conns,        &f->searching, &f->flights,      &f->upstreams,
+                            &f->idle,         &f->streams,   &f->doomed_conns, &f->doomed_upstreams,
+                            &f->unlisted,     &f->known,     &f->processes,    &f->replays,
+                            &f->ended_replays};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     for (int i = 0; i < SESSION_BUCKETS; i++)
         list_init(&f->sessions[i]);
     front_metrics_init(&f->metrics);
+    event_run_make(f->run);
     if (!session_key_load(f, err)) {
         free(f);
         return NULL;
@@ -159,6 +177,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     ev_prepare_start(loop, &f->reaper);
     ev_idle_init(&f->search_idle, on_idle);
     ev_timer_init(&f->second, on_second, 0., 1.);
+    ev_timer_init(&f->primer, on_primer, 0., 0.2);
     ev_timer_init(&f->soon, on_soon, 0., 0.03);
     ev_timer_init(&f->keepalive, on_keepalive, 0., 20.);
     ev_timer_init(&f->minute, on_minute, 60., 60.);
@@ -175,6 +194,7 @@ void front_destroy(struct front *f)
     if (!f)
         return;
     session_destroy_all(f);
+    replay_destroy_all(f);
     list_each(node, after, &f->conns) conn_gone(container_of(node, struct conn, node));
     list_each(up, next_up, &f->upstreams) upstream_close(container_of(up, struct upstream, node));
     list_each(idle, next_idle, &f->idle) upstream_close(container_of(idle, struct upstream, node));
@@ -186,6 +206,7 @@ void front_destroy(struct front *f)
     ev_timer_stop(f->loop, &f->second);
     ev_timer_stop(f->loop, &f->minute);
     ev_timer_stop(f->loop, &f->soon);
+    ev_timer_stop(f->loop, &f->primer);
     ev_timer_stop(f->loop, &f->keepalive);
     free(f);
 }

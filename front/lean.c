@@ -87,7 +87,7 @@ static void beat(struct flight *f)
 }
 
 static const struct flight_client lean_sink = {json_begin, json_data, json_end, events, message,
-                                               end,        flush,     is_full,  beat};
+                                               end,        flush,     is_full,  beat,   NULL};
 
 /* --- the three --- */
 

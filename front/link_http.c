@@ -226,6 +226,8 @@ static void on_call_body(void *self, const char *bytes, size_t n)
 static void on_call_pause(void *self)
 {
     struct flight *f = self;
+    if (f->is_sse_answer && f->resume == RESUME_PRIMED && f->form == FORM_NONE)
+        f->client->beat(f); /* the answer's head came alone: a client that knows how may resume */
     f->client->flush(f);
     if (f->up && f->client->is_full(f))
         upstream_pause(f->up);

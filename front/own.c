@@ -57,8 +57,11 @@ static bool never(struct flight *f)
     return false;
 }
 
-static const struct flight_client own_sink = {
-    flight_hold_begin, flight_hold_data, json_end, events, message, end, nothing, never, nothing};
+static const struct flight_client own_sink = {flight_hold_begin, flight_hold_data,
+                                              json_end,          events,
+                                              message,           end,
+                                              nothing,           never,
+                                              nothing,           NULL};
 
 static struct flight *make(struct session *s, const char *method, struct span params)
 {

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define MAC_BYTES 16
-#define MAC_TEXT 26 /* base 32 of MAC_BYTES */
 
 bool session_key_load(struct front *f, struct err *err)
 {
@@ -31,7 +30,7 @@ bool session_key_load(struct front *f, struct err *err)
     return ok;
 }
 
-static void mac_of(const struct front *f, const char *text, size_t n, char out[MAC_TEXT + 1])
+void session_mac(const struct front *f, const char *text, size_t n, char out[SESSION_MAC_TEXT + 1])
 {
     uint8_t mac[DIGEST_SIZE];
     digest_hmac(f->session_key, sizeof f->session_key, text, n, mac);
@@ -41,13 +40,13 @@ static void mac_of(const struct front *f, const char *text, size_t n, char out[M
 char *session_id_make(const struct session *s)
 {
     uint8_t random[10];
-    char random_text[17], mac[MAC_TEXT + 1];
+    char random_text[17], mac[SESSION_MAC_TEXT + 1];
     digest_random(random, sizeof random);
     digest_base32(random, sizeof random, random_text);
     char *proof =
         xasprintf("1~%" PRIx64 "~%s~%s~%s~%s", (uint64_t)s->created_unix_ms, random_text,
                   s->protocol[0] ? s->protocol : "-", s->daemon->project->key, s->daemon->server);
-    mac_of(s->front, proof, strlen(proof), mac);
+    session_mac(s->front, proof, strlen(proof), mac);
     char *id = xasprintf("%s~%s", proof, mac);
     free(proof);
     return id;
@@ -55,14 +54,14 @@ char *session_id_make(const struct session *s)
 
 bool session_id_read(const struct front *f, struct span id, struct session_id_parts *out)
 {
-    if (id.n <= MAC_TEXT + 1 || id.n >= SESSION_ID_MAX)
+    if (id.n <= SESSION_MAC_TEXT + 1 || id.n >= SESSION_ID_MAX)
         return false;
     memcpy(out->text, id.p, id.n);
     out->text[id.n] = '\0';
-    size_t proof_n = id.n - MAC_TEXT - 1;
-    char mac[MAC_TEXT + 1];
-    mac_of(f, out->text, proof_n, mac);
-    if (out->text[proof_n] != '~' || !digest_equal(mac, out->text + proof_n + 1, MAC_TEXT))
+    size_t proof_n = id.n - SESSION_MAC_TEXT - 1;
+    char mac[SESSION_MAC_TEXT + 1];
+    session_mac(f, out->text, proof_n, mac);
+    if (out->text[proof_n] != '~' || !digest_equal(mac, out->text + proof_n + 1, SESSION_MAC_TEXT))
         return false;
     out->text[proof_n] = '\0';
     char *fields[6] = {out->text};

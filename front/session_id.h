@@ -12,6 +12,9 @@ struct session_id_parts {
 
 /* Read or make the key that ids are signed with. */
 bool session_key_load(struct front *f, struct err *err) MUST_CHECK;
+#define SESSION_MAC_TEXT 26 /* base 32 of 128 bits */
+/* The proof of n bytes by that key. */
+void session_mac(const struct front *f, const char *text, size_t n, char out[SESSION_MAC_TEXT + 1]);
 /* A new id for s, signed: new string. */
 char *session_id_make(const struct session *s);
 /* Take an id apart if it is one that this installation has signed. */

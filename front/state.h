@@ -30,6 +30,10 @@ struct front {
     struct list streams;   /* long client streams (GET, /sse), for their keep-alive */
     struct list doomed_conns, doomed_upstreams;
     int api_relays;
+    struct list replays, ended_replays; /* response streams that can be resumed (replay.h) */
+    size_t replay_bytes;
+    uint64_t replay_count;
+    char run[14]; /* names this run of poold in event ids */
     struct front_metrics metrics;
     struct front_listener listener;
 
@@ -48,11 +52,14 @@ struct front {
     ev_timer second;     /* runs while something is timed: flights, half requests, idle upstreams */
     ev_timer soon;       /* runs while queued calls wait for a suspected daemon */
     ev_timer minute;     /* always: sessions of departed clients are put aside */
+    ev_timer primer;     /* runs while calls wait that may be resumed once they are primed */
     ev_timer keepalive;  /* runs while there are long streams */
     char read_buffer[READ_SIZE]; /* one for the process: an idle connection owns none */
 };
 
 /* Look at the queued calls again in a moment. */
 void front_look_soon(struct front *f);
+/* A call was begun that gets a priming event if it is not answered soon. */
+void front_prime_soon(struct front *f);
 /* Make sure that the one-second timer runs (it stops by itself when nothing is timed). */
 void front_time_something(struct front *f);

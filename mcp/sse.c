@@ -125,8 +125,13 @@ void sse_event_parse(const char *bytes, size_t n, struct sse_event *out)
                 out->data = value;
         } else if (is_field(line, "event", &value)) {
             out->name = value;
-        } else if (is_field(line, "id", &value) && !(value.n && memchr(value.p, '\0', value.n))) {
-            out->id = value;
+        } else if (is_field(line, "id", &value)) {
+            out->is_numbered = true;
+            if (!value.n || !memchr(value.p, '\0', value.n))
+                out->id = value;
+        } else if (is_field(line, "retry", &value)) {
+            out->is_numbered = true;
+            out->retry = value;
         }
     }
 }

@@ -22,8 +22,10 @@ size_t sse_first(struct sse_splitter *s, const char *bytes, size_t n);
 struct sse_event {
     struct span name;  /* event: field, empty if none ("message") */
     struct span id;    /* id: field, p NULL if absent */
+    struct span retry; /* retry: field, p NULL if absent */
     struct span data;  /* first data: line; the usual case is exactly one */
     size_t data_lines; /* how many data: lines there are */
+    bool is_numbered;  /* it has id: or retry: lines, of whatever content */
 };
 /* Look into the bytes of one complete event. */
 void sse_event_parse(const char *bytes, size_t n, struct sse_event *out);

@@ -45,7 +45,7 @@ class Client:
         assert status == 200, (status, body)
         if headers["content-type"].startswith("text/event-stream"):
             messages = [json.loads("".join(line[5:].strip() for line in event.splitlines() if line.startswith("data:")))
-                        for event in body.replace("\r\n", "\n").split("\n\n") if "data:" in event]
+                        for event in body.replace("\r\n", "\n").split("\n\n") if "data: {" in event]
         else:
             messages = [json.loads(body)]
         self.notifications = messages[:-1]
@@ -103,8 +103,9 @@ class Stream:
                     name = line[6:].strip()
                 elif line.startswith("data:"):
                     data.append(line[5:].strip())
-                elif not line and data:
-                    self.events.append((name, "\n".join(data)))
+                elif not line:
+                    if any(data):  # a priming event has none
+                        self.events.append((name, "\n".join(data)))
                     name, data = "message", []
         except (OSError, http.client.HTTPException, ValueError, AttributeError):
             pass
