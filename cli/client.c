@@ -2,84 +2,10 @@
 #include "cli/client.h"
 
 #include "base/caps.h"
-#include "base/clock.h"
 #include "base/str.h"
 #include "mcp/http_head.h"
-#include "platform/net.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
-
-#define READ_SIZE 16384
-
-static bool too_late(struct err *err)
-{
-    return err_set(err, ERR_NOT_RUNNING, 0, "poold did not answer in time");
-}
-
-/* Wait for the socket; *ready tells whether it came before quiet_ms (-1: the deadline). */
-static bool wait_for(const struct client *c, short events, int64_t quiet_ms, bool *ready,
-                     struct err *err)
-{
-    int64_t quiet_at = quiet_ms < 0 ? INT64_MAX : clock_ms() + quiet_ms;
-    for (;;) {
-        int64_t now = clock_ms(), until = quiet_at < c->deadline_ms ? quiet_at : c->deadline_ms;
-        int64_t left = until == INT64_MAX ? -1 : until > now ? until - now : 0;
-        struct pollfd p = {.fd = c->fd, .events = events};
-        int n = poll(&p, 1, left > INT_MAX ? INT_MAX : (int)left);
-        if (n > 0) {
-            *ready = true;
-            return true;
-        }
-        if (n < 0 && errno != EINTR)
-            return err_set(err, ERR_SYSTEM, errno, "unable to wait for poold");
-        now = clock_ms();
-        if (now >= c->deadline_ms)
-            return too_late(err);
-        if (now >= quiet_at) {
-            *ready = false;
-            return true;
-        }
-    }
-}
-
-/* A full backlog is no absence: try again until the deadline. */
-static bool connect_to(const char *path, struct client *c, struct err *err)
-{
-    for (;;) {
-        struct err why = {0};
-        if (net_connect_unix(path, &c->fd, &why))
-            return true;
-        if (why.sys != EAGAIN)
-            return err_set(err, why.code, 0, "%s", why.text);
-        if (clock_ms() >= c->deadline_ms)
-            return too_late(err);
-        nanosleep(&(struct timespec){.tv_nsec = 2 * 1000 * 1000}, NULL);
-    }
-}
-
-static bool send_all(struct client *c, const char *bytes, size_t n, struct err *err)
-{
-    while (n) {
-        ssize_t did = send(c->fd, bytes, n, MSG_NOSIGNAL);
-        bool ready;
-        if (did >= 0) {
-            bytes += did;
-            n -= (size_t)did;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!wait_for(c, POLLOUT, -1, &ready, err))
-                return false;
-        } else if (errno != EINTR) {
-            return err_set(err, ERR_NOT_RUNNING, errno, "unable to send the request to poold");
-        }
-    }
-    return true;
-}
 
 static bool send_request(struct client *c, const struct client_request *r, struct err *err)
 {
@@ -93,39 +19,10 @@ static bool send_request(struct client *c, const struct client_request *r, struc
     else if (fits && strcmp(r->method, "GET") != 0)
         fits = buf_add_str(&out, "Content-Type: application/json\r\nContent-Length: 0\r\n");
     fits = fits && buf_add_str(&out, "\r\n") && (!r->body || buf_add_str(&out, r->body));
-    bool ok = fits ? send_all(c, out.data, out.len, err)
+    bool ok = fits ? channel_send(&c->channel, out.data, out.len, err)
                    : err_set(err, ERR_TOO_BIG, 0, "the request is too big");
     buf_release(&out);
     return ok;
-}
-
-/* Read once more into c->in. READY says whether bytes came; *ended whether the peer closed. */
-static bool fill(struct client *c, int64_t quiet_ms, bool *ready, bool *ended, struct err *err)
-{
-    *ended = false;
-    for (;;) {
-        char *room = buf_reserve(&c->in, READ_SIZE);
-        if (!room)
-            return err_set(err, ERR_TOO_BIG, 0, "poold's answer has too long a head");
-        ssize_t got = recv(c->fd, room, READ_SIZE, 0);
-        if (got > 0) {
-            buf_commit(&c->in, (size_t)got);
-            *ready = true;
-            return true;
-        }
-        if (got == 0) {
-            *ended = *ready = true;
-            return true;
-        }
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN && errno != EWOULDBLOCK)
-            return err_set(err, ERR_NOT_RUNNING, errno, "the connection to poold was lost");
-        if (!wait_for(c, POLLIN, quiet_ms, ready, err))
-            return false;
-        if (!*ready)
-            return true;
-    }
 }
 
 static bool has_no_body(int status)
@@ -152,20 +49,20 @@ static void take_framing(struct client *c, const struct http_head *head)
 static bool read_head(struct client *c, struct err *err)
 {
     for (;;) {
-        size_t n = c->in.len ? http_head_length(c->in.data, c->in.len) : 0;
+        size_t n = c->channel.in.len ? http_head_length(c->channel.in.data, c->channel.in.len) : 0;
         if (n) {
             struct http_head head = {0};
             struct err why = {0}; /* its code is about daemons */
-            if (!http_response_parse(c->in.data, n, &head, &why))
+            if (!http_response_parse(c->channel.in.data, n, &head, &why))
                 return err_set(err, ERR_BAD_REQUEST, 0, "poold's answer is not HTTP: %s", why.text);
             take_framing(c, &head);
-            buf_consume(&c->in, n);
+            buf_consume(&c->channel.in, n);
             if (c->status >= 200) /* 1xx only announces */
                 return true;
             continue;
         }
         bool ready, ended;
-        if (!fill(c, -1, &ready, &ended, err))
+        if (!channel_fill(&c->channel, -1, &ready, &ended, err))
             return false;
         if (ended)
             return err_set(err, ERR_NOT_RUNNING, 0, "poold went away before it answered");
@@ -174,9 +71,9 @@ static bool read_head(struct client *c, struct err *err)
 
 bool client_open(const struct client_request *request, struct client *out, struct err *err)
 {
-    struct client c = {.fd = -1, .in = BUF_INIT(CAP_HEAD + READ_SIZE)};
-    c.deadline_ms = request->wait_ms < 0 ? INT64_MAX : clock_ms() + request->wait_ms;
-    if (!connect_to(request->socket_path, &c, err))
+    struct client c = {0};
+    if (!channel_open(&c.channel, request->socket_path, request->wait_ms,
+                      CAP_HEAD + CHANNEL_READ_SIZE, err))
         return false;
     if (!send_request(&c, request, err) || !read_head(&c, err)) {
         client_close(&c);
@@ -188,31 +85,28 @@ bool client_open(const struct client_request *request, struct client *out, struc
 
 void client_close(struct client *c)
 {
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
-    buf_release(&c->in);
+    channel_close(&c->channel);
 }
 
 /* Hand out what is read ahead. False: nothing there. */
 static bool take_ahead(struct client *c, const char **data, size_t *n, bool *is_broken)
 {
     *is_broken = false;
-    if (!c->in.len)
+    if (!c->channel.in.len)
         return false;
     if (c->body == CLIENT_CHUNKED) {
-        c->lent = http_chunked_next(&c->chunked, c->in.data, c->in.len, data, n);
+        c->lent = http_chunked_next(&c->chunked, c->channel.in.data, c->channel.in.len, data, n);
         *is_broken = c->lent == SIZE_MAX;
         if (*is_broken)
             c->lent = 0;
         return !*is_broken && (*n || c->lent);
     }
-    *data = c->in.data;
-    *n = c->in.len;
+    *data = c->channel.in.data;
+    *n = c->channel.in.len;
     if (c->body == CLIENT_SIZED && (int64_t)*n > c->left)
         *n = (size_t)c->left;
     c->left -= c->body == CLIENT_SIZED ? (int64_t)*n : 0;
-    c->lent = c->in.len;
+    c->lent = c->channel.in.len;
     return *n > 0;
 }
 
@@ -225,7 +119,7 @@ enum client_news client_read(struct client *c, int64_t quiet_ms, const char **da
                              struct err *err)
 {
     for (;;) {
-        buf_consume(&c->in, c->lent);
+        buf_consume(&c->channel.in, c->lent);
         c->lent = 0;
         if (is_complete(c))
             return CLIENT_END;
@@ -241,7 +135,7 @@ enum client_news client_read(struct client *c, int64_t quiet_ms, const char **da
             return CLIENT_FAILED;
         }
         bool ready, ended;
-        if (!fill(c, quiet_ms, &ready, &ended, err))
+        if (!channel_fill(&c->channel, quiet_ms, &ready, &ended, err))
             return CLIENT_FAILED;
         if (!ready)
             return CLIENT_QUIET;

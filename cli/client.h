@@ -1,12 +1,11 @@
 /* cli/client.h - a blocking HTTP/1.1 client for one request over a unix socket, with a deadline.
  * Answers may have a length, be chunked or end with the connection; streams are read as they come.
  *
- * Owns: its socket and what it has read ahead.
+ * Owns: its channel.
  * Errors: NOT_RUNNING when nobody serves the socket, when the connection is lost or the deadline
  * passes; BAD_REQUEST for an answer that is no HTTP; TOO_BIG past the cap. */
 #pragma once
-#include "base/buf.h"
-#include "base/err.h"
+#include "cli/channel.h"
 #include "mcp/http_chunked.h"
 
 #include <stdint.h>
@@ -14,15 +13,13 @@
 enum client_body { CLIENT_SIZED, CLIENT_CHUNKED, CLIENT_TO_END };
 
 struct client {
-    int fd;
-    int64_t deadline_ms; /* of clock_ms(); INT64_MAX: none */
-    int status;          /* of the answer */
-    bool is_ndjson;      /* its content type is application/x-ndjson */
+    struct channel channel;
+    int status;     /* of the answer */
+    bool is_ndjson; /* its content type is application/x-ndjson */
     enum client_body body;
     int64_t left; /* CLIENT_SIZED: body bytes to come */
     struct http_chunked chunked;
-    struct buf in;
-    size_t lent; /* bytes of in that the last read used up */
+    size_t lent; /* bytes read ahead that the last read used up */
 };
 
 struct client_request {

@@ -116,7 +116,7 @@ static bool ask(struct cli *cli, json_t *body, struct progress *p, json_t **daem
     if (!call_stream(cli, "POST", "/ensure", "application/x-ndjson", json_incref(body),
                      CALL_WAIT_MS, &c, err))
         return false;
-    c.deadline_ms += wait_ms;
+    c.channel.deadline_ms += wait_ms;
     bool ok;
     if (c.is_ndjson) {
         ok = follow(cli, &c, p, daemon, err);
