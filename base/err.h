@@ -38,7 +38,8 @@
     X(METHOD,          405, -32601,   21,   "this cannot be done here")                          \
     X(PARSE,           400, -32700,   22,   "the bytes are not JSON")                            \
     X(SYSTEM,          500, -31023,   23,   "the operating system refused something")            \
-    X(UNHEALTHY,       500, -31024,   24,   "poolctl doctor found a problem")
+    X(UNHEALTHY,       500, -31024,   24,   "poolctl doctor found a problem")                    \
+    X(TOOL,            502, -31025,   25,   "the tool that was called reported an error")
 
 enum err_code {
 #define X(name, http, rpc, exit, text) ERR_##name,

@@ -217,3 +217,31 @@ bool offline_has_living(struct cli *cli)
     json_decref(all);
     return lives;
 }
+
+struct remembered {
+    const char *kind;
+    json_t *newest;
+};
+
+static void take_known(void *arg, const struct known_row *row)
+{
+    struct remembered *r = arg;
+    if (!r->newest && strcmp(row->kind, r->kind) == 0) /* newest first */
+        r->newest = json_loads(row->result, 0, NULL);
+}
+
+bool offline_known(struct cli *cli, const char *key, const char *server, const char *kind,
+                   json_t **out, struct err *err)
+{
+    struct registry *r;
+    struct remembered remembered = {.kind = kind};
+    if (!open_registry(cli, &r, err))
+        return false;
+    bool ok = !r || registry_known(r, key, server, take_known, &remembered, err);
+    registry_close(r);
+    if (ok)
+        *out = remembered.newest;
+    else
+        json_decref(remembered.newest);
+    return ok;
+}

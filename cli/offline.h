@@ -14,3 +14,7 @@ bool offline_history(struct cli *cli, const char *key, int64_t limit, json_t **o
 bool offline_key(struct cli *cli, const char *arg, char **key, struct err *err) MUST_CHECK;
 /* Does the registry know of a keeper or daemon that still lives? */
 bool offline_has_living(struct cli *cli);
+/* The newest remembered result of this kind (registry/registry.h) of a project's server, whatever
+ * client it was said to: new reference, NULL if nothing is remembered. Works while poold runs. */
+bool offline_known(struct cli *cli, const char *key, const char *server, const char *kind,
+                   json_t **out, struct err *err) MUST_CHECK;
