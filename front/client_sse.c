@@ -3,6 +3,7 @@
 
 #include "front/client_http.h"
 #include "front/client_stream.h"
+#include "front/reopen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@ void client_sse_open(struct conn *c, const struct request *request, const struct
     struct session *s = client_session(c, request, url, (struct span){0}, CLIENT_SSE);
     if (!s)
         return;
-    session_publish(s);
+    session_enlist(s);
     session_stream_open(s, c);
     conn_begin_events(c, flight_headers(s, false), false);
     /* The port outlives poold, so a client that lost its stream may come back soon. */
@@ -25,6 +26,8 @@ void client_sse_open(struct conn *c, const struct request *request, const struct
         snprintf(endpoint, sizeof endpoint,
                  "retry: 500\r\nevent: endpoint\r\ndata: /messages?session_id=%s\r\n\r\n", s->id);
     session_stream_events(s, endpoint, (size_t)n);
+    if (s->stream) /* clients say the revision once they have agreed on one */
+        reopen_begin(s, http_header(&request->head, "MCP-Protocol-Version").n != 0);
 }
 
 void client_sse_message(struct conn *c, const struct request *request)
@@ -41,7 +44,7 @@ void client_sse_message(struct conn *c, const struct request *request)
         return;
     }
     struct session *s = session_find(c->front, (struct span){id, strlen(id)});
-    if (!s || !s->stream) {
+    if (!s || s->client_kind != CLIENT_SSE || !session_stream_is_awaited(s)) {
         conn_answer_error(c, 404, (struct span){0}, err_row(ERR_NO_SESSION)->rpc,
                           "Could not find session: its event stream is closed; open /sse again");
         return;
@@ -53,5 +56,9 @@ void client_sse_message(struct conn *c, const struct request *request)
         return;
     }
     conn_answer(c, 202, "", "", (struct span){0});
+    if (peek.kind == RPC_REQUEST && rpc_text_is(peek.method, "initialize"))
+        s->settle_at_ms = 0; /* a new client */
+    else
+        s = reopen_settle(s);
     client_stream_message(s, request->body, &peek, client_headers(&request->head));
 }

@@ -10,6 +10,7 @@
 #include "front/event_id.h"
 #include "front/flight.h"
 #include "front/replay.h"
+#include "front/reopen.h"
 #include "front/session_id.h"
 #include "front/state.h"
 #include "platform/net.h"
@@ -65,6 +66,7 @@ static void on_second(struct ev_loop *loop, ev_timer *w, int events)
     ev_io_start(loop, &f->accept_io);
     bool any = flight_check_time(f, now_ms);
     any |= known_check_time(f, now_ms);
+    any |= session_check_left(f);
     any |= conn_check_deadlines(f, now_ms);
     any |= replay_check_time(f, now_ms);
     any |= upstream_check_idle(f, now_ms);
@@ -77,6 +79,14 @@ static void on_soon(struct ev_loop *loop, ev_timer *w, int events)
     (void)events;
     ev_timer_stop(loop, w);
     flight_wake_all(container_of(w, struct front, soon));
+}
+
+static void on_moment(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)events;
+    struct front *f = container_of(w, struct front, moment);
+    if (!reopen_check_time(f, clock_ms()))
+        ev_timer_stop(loop, w);
 }
 
 static void on_minute(struct ev_loop *loop, ev_timer *w, int events)
@@ -111,6 +121,12 @@ void front_prime_soon(struct front *f)
 {
     if (!ev_is_active(&f->primer))
         ev_timer_again(f->loop, &f->primer);
+}
+
+void front_time_moment(struct front *f)
+{
+    if (!ev_is_active(&f->moment))
+        ev_timer_again(f->loop, &f->moment);
 }
 
 void front_time_something(struct front *f)
@@ -159,10 +175,10 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     f->listen_fd = listen_fd;
     f->port = net_port(listen_fd);
     f->uid = getuid();
-    struct list *lists[] = {&f->conns,        &f->searching, &f->flights,      &f->upstreams,
-                            &f->idle,         &f->streams,   &f->doomed_conns, &f->doomed_upstreams,
-                            &f->unlisted,     &f->known,     &f->processes,    &f->replays,
-                            &f->ended_replays};
+    struct list *lists[] = {
+        &f->conns,     &f->searching,    &f->flights,          &f->upstreams, &f->idle,
+        &f->streams,   &f->doomed_conns, &f->doomed_upstreams, &f->unlisted,  &f->known,
+        &f->processes, &f->replays,      &f->ended_replays,    &f->aliases};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     for (int i = 0; i < SESSION_BUCKETS; i++)
@@ -179,6 +195,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     ev_timer_init(&f->second, on_second, 0., 1.);
     ev_timer_init(&f->primer, on_primer, 0., 0.2);
     ev_timer_init(&f->soon, on_soon, 0., 0.03);
+    ev_timer_init(&f->moment, on_moment, 0., 0.1);
     ev_timer_init(&f->keepalive, on_keepalive, 0., 20.);
     ev_timer_init(&f->minute, on_minute, 60., 60.);
     ev_timer_start(loop, &f->minute);
@@ -207,6 +224,7 @@ void front_destroy(struct front *f)
     ev_timer_stop(f->loop, &f->minute);
     ev_timer_stop(f->loop, &f->soon);
     ev_timer_stop(f->loop, &f->primer);
+    ev_timer_stop(f->loop, &f->moment);
     ev_timer_stop(f->loop, &f->keepalive);
     free(f);
 }

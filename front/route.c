@@ -9,10 +9,19 @@ static const char ways[] =
     "name the project in the URL (/p/KEY/mcp; `poolctl ensure DIR` prints it), "
     "in an X-Poold-Project header (path or key) or as ?project=PATH";
 
+static const char *const rule_words[] = {"none", "path", "header", "query", "session", "cwd"};
+
 const char *route_word(enum route_rule rule)
 {
-    static const char *const words[] = {"none", "path", "header", "query", "session", "cwd"};
-    return words[rule];
+    return rule_words[rule];
+}
+
+enum route_rule route_rule_from(const char *word)
+{
+    for (size_t i = 0; i < sizeof rule_words / sizeof *rule_words; i++)
+        if (strcmp(rule_words[i], word) == 0)
+            return (enum route_rule)i;
+    return ROUTE_SESSION;
 }
 
 /* "/NAME/VALUE" at the front of path: takes both off and sets value. */

@@ -7,7 +7,8 @@
 #include "platform/peer.h"
 
 enum route_rule { ROUTE_NONE, ROUTE_PATH, ROUTE_HEADER, ROUTE_QUERY, ROUTE_SESSION, ROUTE_OWNER };
-const char *route_word(enum route_rule rule); /* none path header query session cwd */
+const char *route_word(enum route_rule rule);      /* none path header query session cwd */
+enum route_rule route_rule_from(const char *word); /* ROUTE_SESSION for what is none of them */
 
 enum route_endpoint { ENDPOINT_API, ENDPOINT_MCP, ENDPOINT_SSE, ENDPOINT_MESSAGES };
 

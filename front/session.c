@@ -2,6 +2,7 @@
 #include "front/session.h"
 
 #define LOG_MODULE "front"
+#include "base/caps.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -52,6 +53,8 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
     list_add_tail(&f->unlisted, &s->node);
     list_init(&s->flights);
     list_init(&s->stream_node);
+    list_init(&s->alias_node);
+    s->late.cap = CAP_BODY;
     link_init(&s->link, s);
     if (owner && owner->is_found) {
         s->pid = owner->pid;
@@ -63,10 +66,15 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
     return s;
 }
 
-static void table_add(struct session *s)
+static void enter(struct session *s)
 {
     list_remove(&s->node);
     list_add_tail(bucket_of(s->front, (struct span){s->id, strlen(s->id)}), &s->node);
+}
+
+static void table_add(struct session *s)
+{
+    enter(s);
     s->is_published = true;
     s->front->session_count++;
     daemon_sessions_add(s->daemon, 1);
@@ -89,6 +97,10 @@ void session_save(struct session *s)
         .transport = session_client_word(s->client_kind),
         .level = s->level ? s->level : "",
         .subscriptions = subscriptions,
+        .pid = s->pid,
+        .pid_start = s->pid_start,
+        .is_lean = s->is_lean,
+        .route = route_word(s->rule),
         .created_unix_ms = s->created_unix_ms,
         .last_unix_ms = s->last_use_unix_ms,
     };
@@ -99,9 +111,16 @@ void session_save(struct session *s)
     free(subscriptions);
 }
 
-void session_publish(struct session *s)
+void session_enlist(struct session *s)
 {
     s->id = session_id_make(s);
+    enter(s);
+}
+
+void session_publish(struct session *s)
+{
+    if (!s->id)
+        s->id = session_id_make(s);
     table_add(s);
     session_save(s);
     log_info("session opened", "project=%s server=%s client=%s route=%s pid=%ld transport=%s",
@@ -117,7 +136,10 @@ static void free_session(struct session *s)
     link_finish(&s->link);
     list_remove(&s->node);
     list_remove(&s->stream_node);
+    list_remove(&s->alias_node);
+    buf_release(&s->late);
     free(s->id);
+    free(s->earlier_id);
     free(s->initialize);
     free(s->level);
     strv_finish(&s->subscriptions);
@@ -138,18 +160,44 @@ void session_release(struct session *s)
         free_session(s);
 }
 
-void session_end(struct session *s)
+static void end_row(struct session *s)
 {
-    if (s->is_ended)
-        return;
     struct err err = {0};
     if (!registry_session_end(s->front->registry, s->id, clock_unix_ms(), &err))
         log_warn("the end of a session is not in the registry", "error=%s",
                  log_quote(err_text(&err)));
+}
+
+void session_take_over(struct session *s, struct session *fresh)
+{
+    struct conn *c = fresh->stream;
+    end_row(s);
+    free(s->earlier_id);
+    s->earlier_id = s->id;
+    s->id = fresh->id;
+    fresh->id = NULL;
+    enter(s);
+    list_remove(&s->alias_node);
+    list_add_tail(&s->front->aliases, &s->alias_node);
+    session_save(s);
+    log_info("session goes on over a new stream", "project=%s server=%s client=%s pid=%ld",
+             s->daemon->project->key, s->daemon->server, log_quote(s->client), (long)s->pid);
+    fresh->stream = NULL;
+    list_remove(&fresh->stream_node);
+    session_release(fresh);
+    session_stream_adopt(s, c);
+}
+
+void session_end(struct session *s)
+{
+    if (s->is_ended)
+        return;
+    end_row(s);
     log_info("session closed", "project=%s server=%s client=%s", s->daemon->project->key,
              s->daemon->server, log_quote(s->client));
     front_session_news(s, SESSION_CLOSED);
     s->is_ended = true;
+    list_remove(&s->alias_node);
     list_remove(&s->node);
     list_add_tail(&s->front->unlisted, &s->node);
     s->front->session_count--;
@@ -172,6 +220,17 @@ static struct daemon *slot_of(struct front *f, const char *key, const char *serv
     return project ? pool_slot(f->pool, project, server, NULL) : NULL;
 }
 
+/* Its client's process, if it still is that one: its end is watched for again. */
+static void take_process(struct session *s, const struct session_row *row)
+{
+    struct proc_id id = {(pid_t)row->pid, row->pid_start};
+    if (!id.pid || !proc_is_alive(id))
+        return;
+    s->pid = id.pid;
+    s->pid_start = id.start_time;
+    departed_watch(s);
+}
+
 static void on_row(void *arg, const struct session_row *row)
 {
     struct take_back *t = arg;
@@ -179,8 +238,12 @@ static void on_row(void *arg, const struct session_row *row)
     struct daemon *daemon = t->is_ended ? NULL : slot_of(t->front, row->project_key, row->server);
     if (!daemon)
         return;
-    struct session *s =
-        session_new(t->front, daemon, ROUTE_SESSION, NULL, client_from(row->transport));
+    struct session *s = session_new(t->front, daemon, route_rule_from(row->route), NULL,
+                                    client_from(row->transport));
+    take_process(s, row);
+    s->is_lean |= row->is_lean;
+    if (s->client_kind == CLIENT_SSE && s->pid) /* its stream ended with the poold before us */
+        session_stream_await(s);
     s->created_unix_ms = row->created_unix_ms;
     s->client = xstrdup(row->client);
     if (row->initialize[0])
@@ -188,7 +251,7 @@ static void on_row(void *arg, const struct session_row *row)
     restore_load(s, row->level, row->subscriptions);
     snprintf(s->protocol, sizeof s->protocol, "%s", row->protocol);
     /* An HTTP link needs nothing but its id: it goes on if the same daemon still lives. */
-    if (s->client_kind != CLIENT_SSE && row->upstream_daemon[0])
+    if (row->upstream_daemon[0])
         link_resume(&s->link, row->upstream_daemon, row->upstream_session);
     t->session = s;
 }
@@ -242,19 +305,30 @@ static void renew_slot(struct session *s)
     session_save(s);
 }
 
-struct session *session_find(struct front *f, struct span id)
+struct session *session_in_table(struct front *f, struct span id)
 {
     struct list *bucket = bucket_of(f, id);
     list_each(node, after, bucket)
     {
         struct session *s = container_of(node, struct session, node);
-        if (strlen(s->id) != id.n || memcmp(s->id, id.p, id.n) != 0)
-            continue;
-        if (daemon_is_forgotten(s->daemon))
-            renew_slot(s);
-        return s;
+        if (span_is(id, s->id))
+            return s;
     }
-    return take_back(f, id);
+    list_each(other, after_other, &f->aliases)
+    {
+        struct session *s = container_of(other, struct session, alias_node);
+        if (span_is(id, s->earlier_id))
+            return s;
+    }
+    return NULL;
+}
+
+struct session *session_find(struct front *f, struct span id)
+{
+    struct session *s = session_in_table(f, id);
+    if (s && daemon_is_forgotten(s->daemon))
+        renew_slot(s);
+    return s ? s : take_back(f, id);
 }
 
 struct front_session session_view(const struct session *s)
@@ -322,6 +396,7 @@ void session_destroy_all(struct front *f)
 /* --- tidying --- */
 
 #define SILENT_MS (60 * 60 * 1000ll)     /* no sign of its client for so long */
+#define LEFT_MS 20000                    /* HTTP+SSE: nobody has opened its stream anew */
 #define PRUNE_MS (24 * 60 * 60 * 1000ll) /* between two looks at old rows */
 #define ROW_KEPT_MS (30 * 24 * 60 * 60 * 1000ll)
 
@@ -331,6 +406,8 @@ static void put_aside(struct session *s)
              s->daemon->server, log_quote(s->client), (long)s->pid);
     front_session_news(s, SESSION_PUT_ASIDE);
     link_close(&s->link);
+    s->pid = 0; /* nobody goes on with it but by its id */
+    s->pid_start = 0;
     session_save(s);
     s->front->session_count--;
     daemon_sessions_add(s->daemon, -1);
@@ -340,16 +417,37 @@ static void put_aside(struct session *s)
 static void tidy_one(void *arg, struct session *s)
 {
     const int64_t *now_unix_ms = arg;
-    if (s->is_ended) { /* by the end of its stream, when somebody was still using it */
+    if (s->is_ended || !s->is_published) { /* by the end of its stream, with somebody inside */
         session_release(s);
         return;
     }
-    if (!s->is_published || s->is_ended || s->stream || !list_is_empty(&s->flights))
+    if (s->stream || !list_is_empty(&s->flights))
         return;
     bool is_gone = s->pid ? !proc_is_alive((struct proc_id){s->pid, s->pid_start})
                           : *now_unix_ms - s->last_use_unix_ms > SILENT_MS;
     if (is_gone)
         put_aside(s);
+}
+
+static void tidy_left(void *arg, struct session *s)
+{
+    bool *is_any = arg;
+    if (!s->awaited_until_ms || s->is_ended)
+        return;
+    if (list_is_empty(&s->flights) &&
+        clock_ms() >= s->awaited_until_ms - SESSION_AWAIT_MS + LEFT_MS)
+        put_aside(s);
+    else
+        *is_any = true;
+}
+
+bool session_check_left(struct front *f)
+{
+    bool is_any = false;
+    if (f->awaits)
+        session_each(f, tidy_left, &is_any);
+    f->awaits = is_any;
+    return is_any;
 }
 
 void session_departed(struct session *s)

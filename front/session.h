@@ -12,6 +12,8 @@
 #include "front/link.h"
 #include "front/route.h"
 
+#define SESSION_AWAIT_MS 10000 /* HTTP+SSE clients open a lost stream anew within about 3 s */
+
 /* What the client speaks. */
 enum session_client {
     CLIENT_HTTP, /* Streamable HTTP with our session id */
@@ -22,9 +24,11 @@ const char *session_client_word(enum session_client c); /* http sse */
 
 struct session {
     struct front *front;
-    struct list node;      /* table bucket; front->unlisted before it is published and once ended */
-    char *id;              /* NULL until published */
-    struct daemon *daemon; /* the slot it belongs to */
+    struct list node; /* table bucket; front->unlisted before it is published and once ended */
+    char *id;         /* NULL until published (HTTP+SSE: until its stream is open) */
+    char *earlier_id; /* of the stream before this one (HTTP+SSE, reopen.h), or NULL */
+    struct list alias_node; /* of front->aliases while there is an earlier id */
+    struct daemon *daemon;  /* the slot it belongs to */
     enum session_client client_kind;
     bool is_ended, is_published;
     bool is_departed;               /* its client's process has ended */
@@ -49,18 +53,29 @@ struct session {
     struct conn *stream; /* the client's GET or /sse stream, NULL if none */
     struct list stream_node;
     int64_t stream_beat_ms; /* last byte on it */
+    /* HTTP+SSE: */
+    int64_t settle_at_ms; /* whose stream this is shows until then (reopen.h); 0: it is settled */
+    int64_t awaited_until_ms; /* its client may open its lost stream anew until then; 0: not */
+    struct buf late;          /* events for the stream that is awaited */
 };
 
 /* A session of this slot. owner may be NULL. Not in the table until published. */
 struct session *session_new(struct front *f, struct daemon *daemon, enum route_rule rule,
                             const struct owner *owner, enum session_client client_kind);
-/* Give it its id, put it into the table and the registry. */
+/* Give it its id and put it into the table: requests may name it, but it is nobody's yet. */
+void session_enlist(struct session *s);
+/* The same, and into the registry and the lists: it is a client's. */
 void session_publish(struct session *s);
+/* s goes on with the stream and under the id of fresh, which was enlisted only and is freed; its
+ * own id still leads to it. */
+void session_take_over(struct session *s, struct session *fresh);
 /* Write its row again (its link has changed). */
 void session_save(struct session *s);
 /* The session of this id: known, or taken back from registry or proof. NULL: never issued, or
  * ended. */
 struct session *session_find(struct front *f, struct span id);
+/* The session of this id if it is in memory, else NULL. */
+struct session *session_in_table(struct front *f, struct span id);
 /* The client has ended it: no request with its id is served any more. */
 void session_end(struct session *s);
 /* Drop a session that was never published, or free an ended one without flights. */
@@ -82,10 +97,20 @@ void session_departed(struct session *s);
  * Rows that nobody has used for a month go. */
 void session_tidy(struct front *f);
 
+/* Put those aside whose stream nobody has opened anew. True: there are some to look at again. */
+bool session_check_left(struct front *f);
+
 /* --- its long stream to the client --- */
 /* The client's stream is open: c carries it until session_stream_close or its end. */
 void session_stream_open(struct session *s, struct conn *c);
-/* Append whole SSE events, raw. */
+/* s has another stream now, which another session opened (HTTP+SSE). */
+void session_stream_adopt(struct session *s, struct conn *c);
+/* The stream is lost; its client may open it anew (HTTP+SSE). */
+void session_stream_await(struct session *s);
+/* Is there a stream, or may one come soon, so that an answer would reach the client (HTTP+SSE)? */
+bool session_stream_is_awaited(const struct session *s);
+/* Append whole SSE events, raw. Without a stream, but with one that is awaited, they are kept for
+ * it, up to CAP_BODY. */
 void session_stream_events(struct session *s, const char *bytes, size_t n);
 /* Append one message as an event. */
 void session_stream_message(struct session *s, struct span json);

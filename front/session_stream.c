@@ -1,7 +1,9 @@
 /* front/session_stream.c - a session's long stream to its client (session.h): the GET of Streamable
  * HTTP or the stream of HTTP+SSE. */
+#define LOG_MODULE "front"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "front/flight.h"
 #include "mcp/sse.h"
 
@@ -12,10 +14,10 @@ static void on_stream_gone(void *self)
     struct session *s = self;
     s->stream = NULL;
     list_remove(&s->stream_node);
-    link_push_changed(&s->link);
-    if (s->client_kind == CLIENT_SSE &&
-        !s->is_ended) /* HTTP+SSE: the end of the stream is the end of the session */
-        session_end(s);
+    if (s->client_kind == CLIENT_SSE && s->is_published) /* its client may open it anew */
+        session_stream_await(s);
+    else
+        link_push_changed(&s->link);
 }
 
 static void on_stream_drained(void *self)
@@ -28,23 +30,55 @@ static void on_stream_drained(void *self)
 
 static const struct conn_user stream_user = {on_stream_gone, on_stream_drained};
 
-void session_stream_open(struct session *s, struct conn *c)
+static void take_stream(struct session *s, struct conn *c)
 {
-    /* Framed by the end of the connection: a killed poold then looks like a clean end to clients.
-     */
-    c->will_close = true;
     conn_take(c, &stream_user, s);
     s->stream = c;
+    s->awaited_until_ms = 0;
     s->stream_beat_ms = clock_ms();
     list_add_tail(&s->front->streams, &s->stream_node);
     if (!ev_is_active(&s->front->keepalive))
         ev_timer_again(s->front->loop, &s->front->keepalive);
 }
 
+void session_stream_open(struct session *s, struct conn *c)
+{
+    /* Framed by the end of the connection: a killed poold then looks like a clean end to clients.
+     */
+    c->will_close = true;
+    take_stream(s, c);
+}
+
+void session_stream_adopt(struct session *s, struct conn *c)
+{
+    take_stream(s, c);
+    struct buf late = s->late;
+    s->late = (struct buf)BUF_INIT(CAP_BODY);
+    if (late.len)
+        session_stream_events(s, late.data, late.len);
+    buf_release(&late);
+    link_push_changed(&s->link);
+}
+
+void session_stream_await(struct session *s)
+{
+    s->awaited_until_ms = clock_ms() + SESSION_AWAIT_MS;
+    s->front->awaits = true;
+    front_time_something(s->front);
+}
+
+bool session_stream_is_awaited(const struct session *s)
+{
+    return s->stream || clock_ms() < s->awaited_until_ms;
+}
+
 void session_stream_events(struct session *s, const char *bytes, size_t n)
 {
-    if (!s->stream)
+    if (!s->stream) {
+        if (s->awaited_until_ms && !buf_add(&s->late, bytes, n))
+            log_debug("an event is lost: no stream", "project=%s", s->daemon->project->key);
         return;
+    }
     s->stream_beat_ms = clock_ms();
     conn_add(s->stream, bytes, n);
     if (s->stream)

@@ -39,6 +39,7 @@ struct front {
 
     struct list sessions[SESSION_BUCKETS];
     struct list unlisted; /* sessions not published yet, or ended and waiting for a last flight */
+    struct list aliases;  /* sessions with an earlier id that still leads to them */
     int session_count;
     int64_t pruned_unix_ms; /* when old session rows were last looked at */
     uint8_t session_key[32];
@@ -46,10 +47,12 @@ struct front {
     struct list known;     /* what is remembered of servers, as long as sessions use it */
     struct list processes; /* of clients (departed.h) */
     bool stays;            /* some session's stay_at_ms is set */
+    bool awaits;           /* some session's awaited_until_ms is set */
 
     ev_prepare reaper;   /* frees what is doomed before the loop blocks */
     ev_idle search_idle; /* steps owner searches between other work */
     ev_timer second;     /* runs while something is timed: flights, half requests, idle upstreams */
+    ev_timer moment;     /* runs while a session waits for a word of its client's (reopen.h) */
     ev_timer soon;       /* runs while queued calls wait for a suspected daemon */
     ev_timer minute;     /* always: sessions of departed clients are put aside */
     ev_timer primer;     /* runs while calls wait that may be resumed once they are primed */
@@ -61,5 +64,7 @@ struct front {
 void front_look_soon(struct front *f);
 /* A call was begun that gets a priming event if it is not answered soon. */
 void front_prime_soon(struct front *f);
+/* Make sure that the timer of sessions that wait for a word of their clients' runs. */
+void front_time_moment(struct front *f);
 /* Make sure that the one-second timer runs (it stops by itself when nothing is timed). */
 void front_time_something(struct front *f);

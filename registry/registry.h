@@ -129,6 +129,11 @@ struct session_row {
     const char *transport;        /* the client's: http or sse */
     const char *level;            /* the log level it has set, "" none */
     const char *subscriptions; /* JSON array of the resource URIs it has subscribed to, "" none */
+    int64_t pid;               /* of its client's process, 0 unknown */
+    uint64_t pid_start;        /* that process's start time */
+    bool is_lean;
+    const char *route;         /* the rule that decided its project; NULL is taken as none */
+    const char *authorization; /* hash of the Authorization it came with, "" or NULL none */
     int64_t created_unix_ms, ended_unix_ms; /* ended 0: lives. An ended row is a tombstone */
     int64_t last_unix_ms;                   /* last known use; 0 is taken as created */
 };
@@ -142,6 +147,9 @@ bool registry_session_get(struct registry *r, const char *id, session_row_fn *fn
                           bool *found, struct err *err);
 /* The living, oldest first. */
 bool registry_sessions(struct registry *r, session_row_fn *each, void *arg, struct err *err);
+/* The living ones of one client process, oldest first. */
+bool registry_sessions_of_process(struct registry *r, int64_t pid, uint64_t pid_start,
+                                  session_row_fn *each, void *arg, struct err *err);
 /* Drop tombstones and sessions last used before this, and the oldest of too many. */
 bool registry_sessions_prune(struct registry *r, int64_t before_unix_ms, struct err *err);
 

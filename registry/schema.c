@@ -123,8 +123,22 @@ static const char *const version_4[] = {
     NULL,
 };
 
+static const char *const version_5[] = {
+    "ALTER TABLE session ADD COLUMN pid INTEGER NOT NULL\n"
+    "        /* of the client's process; 0: unknown, or put aside without one */ DEFAULT 0",
+    "ALTER TABLE session ADD COLUMN pid_start INTEGER NOT NULL\n"
+    "        /* its start time: a recycled pid is another client */ DEFAULT 0",
+    "ALTER TABLE session ADD COLUMN is_lean INTEGER NOT NULL\n"
+    "        /* 1: it sees three tools in the place of all */ DEFAULT 0",
+    "ALTER TABLE session ADD COLUMN route TEXT NOT NULL\n"
+    "        /* the rule that decided its project */ DEFAULT 'session'",
+    "ALTER TABLE session ADD COLUMN authorization TEXT NOT NULL\n"
+    "        /* hash of the Authorization it came with; '': none */ DEFAULT ''",
+    NULL,
+};
+
 /* Step n brings version n to n + 1. */
-static const char *const *const steps[] = {version_1, version_2, version_3, version_4};
+static const char *const *const steps[] = {version_1, version_2, version_3, version_4, version_5};
 
 const char *const *const *schema_steps(int *count)
 {

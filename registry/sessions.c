@@ -15,7 +15,10 @@ bool registry_session_put(struct registry *r, const struct session_row *row, str
                                 TEXT(row->upstream_daemon), TEXT(row->upstream_session),
                                 TEXT(row->transport), NUMBER(row->created_unix_ms),
                                 NUMBER(last), NUMBER(row->ended_unix_ms), TEXT(row->level),
-                                TEXT(row->subscriptions)),
+                                TEXT(row->subscriptions), NUMBER(row->pid),
+                                NUMBER((int64_t)row->pid_start), NUMBER(row->is_lean),
+                                TEXT(row->route ? row->route : ""),
+                                TEXT(row->authorization ? row->authorization : "")),
                          NULL, err);
 }
 
@@ -43,6 +46,11 @@ static void row_give(struct statement *s, session_row_fn *fn, void *arg)
         .ended_unix_ms = statement_number(s, 11),
         .level = statement_text(s, 12),
         .subscriptions = statement_text(s, 13),
+        .pid = statement_number(s, 14),
+        .pid_start = (uint64_t)statement_number(s, 15),
+        .is_lean = statement_number(s, 16) != 0,
+        .route = statement_text(s, 17),
+        .authorization = statement_text(s, 18),
     };
     fn(arg, &row);
 }
@@ -66,6 +74,18 @@ bool registry_sessions(struct registry *r, session_row_fn *each, void *arg, stru
 {
     struct statement s;
     if (!statement_start(r, STATEMENT_SESSIONS, NULL, 0, &s, err))
+        return false;
+    while (statement_next(&s))
+        row_give(&s, each, arg);
+    return statement_finish(&s, err);
+}
+
+bool registry_sessions_of_process(struct registry *r, int64_t pid, uint64_t pid_start,
+                                  session_row_fn *each, void *arg, struct err *err)
+{
+    struct statement s;
+    if (!statement_start(r, STATEMENT_SESSIONS_OF_PROCESS,
+                         VALUES(NUMBER(pid), NUMBER((int64_t)pid_start)), &s, err))
         return false;
     while (statement_next(&s))
         row_give(&s, each, arg);

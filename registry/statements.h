@@ -56,15 +56,17 @@
     X(SESSION_PUT, "save a session",                                                             \
       "INSERT INTO session (id, project_key, server, protocol, client, initialize, "             \
       "upstream_daemon, upstream_session, transport, created_unix_ms, last_unix_ms, "            \
-      "ended_unix_ms, level, subscriptions) "                                                    \
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                                       \
+      "ended_unix_ms, level, subscriptions, pid, pid_start, is_lean, route, authorization) "      \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                                       \
       "ON CONFLICT (id) DO UPDATE SET project_key = excluded.project_key, "                      \
       "server = excluded.server, protocol = excluded.protocol, client = excluded.client, "       \
       "initialize = excluded.initialize, upstream_daemon = excluded.upstream_daemon, "           \
       "upstream_session = excluded.upstream_session, transport = excluded.transport, "           \
       "created_unix_ms = excluded.created_unix_ms, last_unix_ms = excluded.last_unix_ms, "       \
       "ended_unix_ms = excluded.ended_unix_ms, level = excluded.level, "                         \
-      "subscriptions = excluded.subscriptions WHERE ended_unix_ms = 0")                          \
+      "subscriptions = excluded.subscriptions, pid = excluded.pid, "                             \
+      "pid_start = excluded.pid_start, is_lean = excluded.is_lean, route = excluded.route, "     \
+      "authorization = excluded.authorization WHERE ended_unix_ms = 0")                          \
     X(SESSION_END, "end a session",                                                              \
       "INSERT INTO session (id, project_key, server, protocol, client, initialize, "             \
       "upstream_daemon, upstream_session, transport, created_unix_ms, last_unix_ms, "            \
@@ -75,6 +77,9 @@
     X(SESSION_GET, "read a session", SESSION_SELECT "WHERE id = ?")                              \
     X(SESSIONS, "read the sessions",                                                             \
       SESSION_SELECT "WHERE ended_unix_ms = 0 ORDER BY created_unix_ms")                         \
+    X(SESSIONS_OF_PROCESS, "read the sessions of a process",                                     \
+      SESSION_SELECT "WHERE pid = ? AND pid_start = ? AND ended_unix_ms = 0 "                    \
+                     "ORDER BY created_unix_ms")                                                 \
     X(SESSIONS_PRUNE, "drop old sessions",                                                       \
       "DELETE FROM session WHERE max(created_unix_ms, last_unix_ms, ended_unix_ms) < ?")         \
     X(SESSIONS_BOUND, "bound the sessions",                                                      \
@@ -109,7 +114,7 @@
 #define SESSION_SELECT                                                                           \
     "SELECT id, project_key, server, protocol, client, initialize, upstream_daemon, "            \
     "upstream_session, transport, created_unix_ms, last_unix_ms, ended_unix_ms, level, "         \
-    "subscriptions FROM session "
+    "subscriptions, pid, pid_start, is_lean, route, authorization FROM session "
 #define HISTORY_SELECT                                                                           \
     "SELECT seq, at_unix_ms, project_key, server, daemon_id, event, reason, detail, took_ms "    \
     "FROM history "

@@ -90,6 +90,7 @@ class Stream:
         self.connection = http.client.HTTPConnection(u.hostname, u.port, timeout=120)
         self.connection.request("GET", u.path + (f"?{u.query}" if u.query else ""),
                                 headers={"Accept": "text/event-stream", **(headers or {})})
+        self.socket = self.connection.sock  # an answer framed by its end takes it off the connection
         self.response = self.connection.getresponse()
         self.events, self.ended = [], False
         threading.Thread(target=self.read, daemon=True).start()
@@ -115,5 +116,8 @@ class Stream:
         return [json.loads(d) for n, d in self.events if n == "message"]
 
     def close(self):
-        self.connection.sock and self.connection.sock.shutdown(2)
+        try:
+            self.socket.shutdown(2)
+        except OSError:
+            pass  # it has ended already
         self.connection.close()

@@ -198,7 +198,7 @@ def test_a_client_that_resets_as_its_answer_comes_does_no_harm(pool, odd, daemon
             reset(stream)
         poster.close()
     assert Client(pool.url + "/mcp").request("ping") == {}
-    wait_until(lambda: pool.daemon(a)["sessions"] == 0, "no session is left")
+    wait_until(lambda: pool.daemon(a)["sessions"] == 0, "no session is left: nobody opened a stream anew", 40)
     wait_until(lambda: pool.daemon(a)["inFlight"] == 0, "no call is left")
 
 

@@ -156,7 +156,7 @@ def test_the_object_outlives_its_daemons(pool, project, sdk, kind):
     wait_until(lambda: client.ask("heard"), "a push of the fourth daemon")
 
 
-@pytest.mark.parametrize("kind", ["python-http", "typescript-http"])
+@pytest.mark.parametrize("kind", ["python-http", "typescript-http", "typescript-sse"])
 def test_the_object_outlives_poold(pool, project, sdk, kind):
     a = project()
     pool.start()
@@ -171,22 +171,6 @@ def test_the_object_outlives_poold(pool, project, sdk, kind):
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not alive(pid), "the daemon is dead")
     assert client.whoami()["pid"] != pid
-
-
-def test_an_event_source_that_lost_poold_comes_back_by_itself(pool, project, sdk):
-    """HTTP+SSE has no way to resume: while its stream is closed a call is an error that says so."""
-    pool.start()
-    client = sdk("typescript-sse", project())
-    pid = client.whoami()["pid"]
-    pool.kill()
-
-    def pid_again():
-        try:
-            return client.whoami()["pid"]
-        except SdkError as e:
-            assert "event stream is closed" in str(e)
-            return None
-    assert wait_until(pid_again, "it opened its stream again") == pid
 
 
 def test_real_clients_on_real_serena(pool):
