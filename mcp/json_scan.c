@@ -247,6 +247,19 @@ static int unit_of(const char *p, const char *end)
     return unit;
 }
 
+/* What the escape behind a backslash at *p means, a UTF-16 code unit; -1: there is no such. *p is
+ * moved behind it. */
+static int escape_take(const char **p, const char *end)
+{
+    static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    if (*p == end)
+        return -1;
+    const char *letter = memchr(letters, **p, sizeof letters - 1);
+    int c = letter ? meant[letter - letters] : **p == 'u' ? unit_of(*p + 1, end) : -1;
+    *p += letter ? 1 : c < 0 ? 0 : 5;
+    return c;
+}
+
 bool json_text_is(struct span raw, const char *text)
 {
     if (raw.n == 0 || !memchr(raw.p, '\\', raw.n))
@@ -256,14 +269,59 @@ bool json_text_is(struct span raw, const char *text)
         if (p == end)
             return false;
         int c = (unsigned char)*p++;
-        if (c == '\\' && p < end) {
-            static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
-            const char *letter = memchr(letters, *p, sizeof letters - 1);
-            c = letter ? meant[letter - letters] : *p == 'u' ? unit_of(p + 1, end) : -1;
-            p += letter ? 1 : c < 0 ? 0 : 5;
-        }
+        if (c == '\\')
+            c = escape_take(&p, end);
         if (c != *text)
             return false;
     }
     return p == end;
+}
+
+/* The next character: what a pair of escapes stands for is one. */
+static size_t character_take(const char **p, const char *end, char out[4])
+{
+    out[0] = *(*p)++;
+    if (out[0] != '\\')
+        return 1;
+    int c = escape_take(p, end);
+    if (c >= 0xd800 && c < 0xdc00 && end - *p >= 6 && (*p)[0] == '\\') {
+        const char *q = *p + 1;
+        int low = escape_take(&q, end);
+        if (low >= 0xdc00 && low < 0xe000) {
+            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+            *p = q;
+        }
+    }
+    if (c < 0) /* no escape: the backslash itself */
+        return 1;
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)((n == 2 ? 0xc0 : n == 3 ? 0xe0 : 0xf0) | c);
+    return n;
+}
+
+bool json_texts_equal(struct span a, struct span b)
+{
+    const char *p = a.p, *p_end = a.p + a.n, *q = b.p, *q_end = b.p + b.n;
+    char c[4], d[4];
+    size_t c_n = 0, d_n = 0, c_at = 0, d_at = 0;
+    for (;;) { /* byte by byte of what they mean in UTF-8 */
+        if (c_at == c_n) {
+            c_n = p < p_end ? character_take(&p, p_end, c) : 0;
+            c_at = 0;
+        }
+        if (d_at == d_n) {
+            d_n = q < q_end ? character_take(&q, q_end, d) : 0;
+            d_at = 0;
+        }
+        if (!c_n || !d_n)
+            return c_n == d_n;
+        if (c[c_at++] != d[d_at++])
+            return false;
+    }
 }

@@ -41,3 +41,6 @@ enum json_step json_element(struct json_scan *s, bool first);
 
 /* Is this raw string content (between the quotes) this ASCII text, once escapes are resolved? */
 bool json_text_is(struct span raw, const char *text);
+/* Are these raw string contents the same text, once escapes are resolved? Half a surrogate pair is
+ * equal to itself only. */
+bool json_texts_equal(struct span a, struct span b);
