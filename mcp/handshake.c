@@ -90,3 +90,31 @@ bool handshake_answer(struct buf *out, struct span message, struct span id, cons
     json_decref(root);
     return ok;
 }
+
+/* Revisions with a handshake (MCP lifecycle, version negotiation). */
+static bool is_legacy(const char *revision)
+{
+    static const char *const known[] = {"2024-11-05", "2025-03-26", "2025-06-18", NEWEST_LEGACY};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(revision, known[i]) == 0)
+            return true;
+    return false;
+}
+
+bool handshake_share(struct buf *out, struct span message, struct span params)
+{
+    json_t *root = json_loadb(message.p ? message.p : "", message.n, 0, NULL);
+    json_t *asked = json_loadb(params.p ? params.p : "", params.n, 0, NULL);
+    json_t *result = json_object_get(root, "result");
+    const char *revision = json_string_value(json_object_get(asked, "protocolVersion"));
+    bool ok = json_is_object(result);
+    if (ok && revision && is_legacy(revision))
+        json_object_set_new(result, "protocolVersion", json_string(revision));
+    json_object_del(json_object_get(result, "capabilities"), "tasks");
+    char *text = ok ? json_dumps(root, JSON_COMPACT) : NULL;
+    ok = text && buf_add_str(out, text);
+    free(text);
+    json_decref(asked);
+    json_decref(root);
+    return ok;
+}

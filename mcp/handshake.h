@@ -16,3 +16,7 @@ bool handshake_check(struct span message, char *protocol, size_t room, struct er
 /* The client's answer: message with this id, and note added to the instructions. */
 bool handshake_answer(struct buf *out, struct span message, struct span id,
                       const char *note) MUST_CHECK;
+/* A shared daemon's answer to initialize as one client may have it: in the client's own revision
+ * where that is a legacy one that we speak (raw params of its initialize), and without what cannot
+ * be shared (tasks: their ids and lists are one client's). Whole message; false: it is no result. */
+bool handshake_share(struct buf *out, struct span message, struct span params) MUST_CHECK;

@@ -77,6 +77,37 @@ static void a_request_without_kept_params_has_the_usual_ones(void **state)
     buf_release(&out);
 }
 
+static void a_shared_daemons_answer_is_put_into_the_clients_revision_without_tasks(void **state)
+{
+    (void)state;
+    static const char answer[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":\"poold.pool.1\",\"result\":{\"protocolVersion\":\"2025-11-25\","
+        "\"capabilities\":{\"tasks\":{\"list\":{}},\"tools\":{}},\"serverInfo\":{\"name\":\"s\"}}}";
+    static const struct {
+        const char *params, *revision;
+    } cases[] = {
+        {"{\"protocolVersion\":\"2024-11-05\"}", "2024-11-05"},
+        {"{\"protocolVersion\":\"2025-06-18\"}", "2025-06-18"},
+        {"{\"protocolVersion\":\"2026-07-28\"}", "2025-11-25"}, /* that era has no handshake */
+        {"{\"protocolVersion\":\"1\"}", "2025-11-25"},
+        {"{}", "2025-11-25"},
+        {"", "2025-11-25"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf out = BUF_INIT(10000);
+        char protocol[16];
+        assert_true(handshake_share(&out, span_of(answer), span_of(cases[i].params)));
+        assert_true(handshake_check((struct span){out.data, out.len}, protocol, sizeof protocol, NULL));
+        assert_string_equal(protocol, cases[i].revision);
+        assert_null(strstr(buf_text(&out), "tasks"));
+        assert_non_null(strstr(buf_text(&out), "\"tools\""));
+        buf_release(&out);
+    }
+    struct buf none = BUF_INIT(10000);
+    assert_false(handshake_share(&none, span_of("{\"error\":{}}"), span_of("{}")));
+    buf_release(&none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +117,7 @@ int main(void)
         cmocka_unit_test(the_answer_has_the_clients_id_and_the_note),
         cmocka_unit_test(a_path_that_is_not_utf8_does_not_spoil_the_answer),
         cmocka_unit_test(a_request_without_kept_params_has_the_usual_ones),
+        cmocka_unit_test(a_shared_daemons_answer_is_put_into_the_clients_revision_without_tasks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
