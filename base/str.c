@@ -113,6 +113,13 @@ static char **env_find(const struct strv *v, const char *name)
     return NULL;
 }
 
+void strv_remove(struct strv *v, size_t at)
+{
+    free(v->items[at]);
+    memmove(v->items + at, v->items + at + 1, (v->count - at) * sizeof *v->items); /* and the NULL */
+    v->count--;
+}
+
 const char *strv_env_get(const struct strv *v, const char *name)
 {
     char **found = env_find(v, name);

@@ -37,6 +37,8 @@ struct strv {
 void strv_add(struct strv *v, const char *s);
 /* Append s itself, which must be from malloc. */
 void strv_add_take(struct strv *v, char *s);
+/* Drop and free the item at this index. */
+void strv_remove(struct strv *v, size_t at);
 /* Value of "NAME=" in a list of NAME=VALUE, borrowed, or NULL. */
 const char *strv_env_get(const struct strv *v, const char *name);
 /* Set NAME=VALUE, replacing an earlier NAME. */

@@ -41,6 +41,7 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     take_body(f, body);
     f->id = moved(peek->id, body.p, f->body);
     f->token = moved(peek->progress_token, body.p, f->body);
+    f->method = moved(peek->method, body.p, f->body);
     bool is_other = kind == FLIGHT_CALL && !peek->tool.p; /* tools/call is looked at no further */
     f->list = is_other ? known_kind_of(peek->method, peek->params) : KNOWN_KIND_COUNT;
     f->headers = headers_take;
@@ -50,6 +51,7 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     s->last_use_unix_ms = clock_unix_ms();
     if (is_other)
         restore_note(s, peek);
+    list_init(&f->call_node);
     list_add_tail(&s->front->flights, &f->node);
     list_add_tail(&s->flights, &f->session_node);
     front_time_something(s->front);
@@ -64,6 +66,7 @@ void flight_replace_body(struct flight *f, struct span body)
     rpc_peek(f->body, f->body_n, &peek);
     f->id = peek.id;
     f->token = peek.progress_token;
+    f->method = peek.method;
     f->list = known_kind_of(peek.method, peek.params);
 }
 
@@ -84,6 +87,7 @@ static void flight_free(struct flight *f)
     upstream_close(f->up);
     list_remove(&f->node);
     list_remove(&f->session_node);
+    list_remove(&f->call_node);
     lean_free(f);
     replay_end(f->replay);
     free(f->parts);
@@ -141,6 +145,14 @@ void flight_go(struct flight *f)
     }
     if (known_answer(f))
         return;
+    if (f->session->needs_own && !d->is_private) {
+        struct err err = {0};
+        if (!session_take_own(f->session, &err)) {
+            flight_fail(f, err.code, "%s", err_text(&err));
+            return;
+        }
+        d = f->session->daemon;
+    }
     /* While it is on its way down the call waits for the next life and holds nothing up. */
     set_using(f, d->state != DAEMON_DRAINING && d->state != DAEMON_STOPPING);
     if (f->kind == FLIGHT_OWN && !link_is_open(&f->session->link)) {
@@ -181,6 +193,20 @@ void flight_answer(struct flight *f, struct span json)
 {
     if (flight_message(f, json, true))
         finish(f);
+}
+
+void flight_answer_pieces(struct flight *f, const struct span *pieces, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += pieces[i].n;
+    f->beat_ms = clock_ms();
+    f->client->json_begin(f, (int64_t)n);
+    for (size_t i = 0; i < count; i++) /* no piece is larger than what a client can hold */
+        f->client->json_data(f, pieces[i].p, pieces[i].n);
+    f->client->json_end(f);
+    f->has_answer = true;
+    finish(f);
 }
 
 static void give_error(struct flight *f, enum err_code code, const char *text)

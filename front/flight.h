@@ -59,13 +59,15 @@ struct flight {
     char *body;        /* the request, own copy */
     size_t body_n;
     char *headers;         /* of the client's to be passed on (lines with CRLF), or NULL */
-    struct span id, token; /* into body */
+    struct span id, token, method; /* into body */
     enum known_kind list;  /* that it asks for, KNOWN_KIND_COUNT: none */
     bool is_looked_at;     /* by lean.h, once */
     bool is_using;         /* counted by daemon_use_begin */
     bool has_answer;       /* its answer has been given to the client */
     bool is_failed;        /* that answer was an error of ours */
     struct upstream *up;   /* its exchange with the daemon */
+    struct list call_node; /* over a shared stdio daemon: of front->calls or front->cancelled */
+    uint64_t serial;       /* of its alias there */
     int tries, told;       /* hand-overs; progress messages of ours */
     int64_t born_ms, beat_ms, born_us;
     /* reading the daemon's answer */
@@ -99,6 +101,8 @@ void flight_hold_begin(struct flight *f, int64_t length);
 void flight_hold_data(struct flight *f, const char *bytes, size_t n);
 /* The whole answer message is given here, and the flight ends. */
 void flight_answer(struct flight *f, struct span json);
+/* The same for an answer whose bytes lie in pieces. */
+void flight_answer_pieces(struct flight *f, const struct span *pieces, size_t count);
 /* The exchange is over: if no answer came, the client gets an error that says so. */
 void flight_end(struct flight *f);
 /* Bytes of the daemon's SSE answer: whole events go on, the rest is held (flight_events.c). */

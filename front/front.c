@@ -9,9 +9,11 @@
 #include "front/conn.h"
 #include "front/event_id.h"
 #include "front/flight.h"
+#include "front/link_stdio.h"
 #include "front/replay.h"
 #include "front/reopen.h"
 #include "front/session_id.h"
+#include "front/shared.h"
 #include "front/state.h"
 #include "platform/net.h"
 
@@ -89,6 +91,13 @@ static void on_moment(struct ev_loop *loop, ev_timer *w, int events)
         ev_timer_stop(loop, w);
 }
 
+static void on_turn(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)loop;
+    (void)events;
+    link_stdio_turn(container_of(w, struct front, turn));
+}
+
 static void on_minute(struct ev_loop *loop, ev_timer *w, int events)
 {
     (void)loop;
@@ -159,6 +168,18 @@ static bool is_held(void *arg, const struct daemon *d)
 static void on_daemon_change(void *arg, struct daemon *d)
 {
     session_each(arg, tell_session, d);
+    if (!daemon_is_up(d) && d->state != DAEMON_DRAINING)
+        shared_forget(arg, d);
+}
+
+static void on_line(void *arg, struct daemon *d, const char *json, size_t n)
+{
+    link_stdio_line(arg, d, json, n);
+}
+
+static void on_line_room(void *arg, struct daemon *d)
+{
+    link_stdio_room(arg, d);
 }
 
 /* --- life --- */
@@ -178,11 +199,15 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     struct list *lists[] = {
         &f->conns,     &f->searching,    &f->flights,          &f->upstreams, &f->idle,
         &f->streams,   &f->doomed_conns, &f->doomed_upstreams, &f->unlisted,  &f->known,
-        &f->processes, &f->replays,      &f->ended_replays,    &f->aliases};
+        &f->processes, &f->replays,      &f->ended_replays,    &f->aliases,   &f->cancelled,
+        &f->turning,   &f->shared,       &f->privates};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     for (int i = 0; i < SESSION_BUCKETS; i++)
         list_init(&f->sessions[i]);
+    for (int i = 0; i < CALL_BUCKETS; i++)
+        list_init(&f->calls[i]);
+    f->serial = (uint64_t)clock_unix_ms() << 20;
     front_metrics_init(&f->metrics);
     event_run_make(f->run);
     if (!session_key_load(f, err)) {
@@ -194,6 +219,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     ev_idle_init(&f->search_idle, on_idle);
     ev_timer_init(&f->second, on_second, 0., 1.);
     ev_timer_init(&f->primer, on_primer, 0., 0.2);
+    ev_timer_init(&f->turn, on_turn, 0., 0.);
     ev_timer_init(&f->soon, on_soon, 0., 0.03);
     ev_timer_init(&f->moment, on_moment, 0., 0.1);
     ev_timer_init(&f->keepalive, on_keepalive, 0., 20.);
@@ -201,7 +227,11 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     ev_timer_start(loop, &f->minute);
     ev_io_init(&f->accept_io, on_accept, listen_fd, EV_READ);
     ev_io_start(loop, &f->accept_io);
-    struct pool_listener listener = {.arg = f, .on_change = on_daemon_change, .is_held = is_held};
+    struct pool_listener listener = {.arg = f,
+                                     .on_change = on_daemon_change,
+                                     .is_held = is_held,
+                                     .on_line = on_line,
+                                     .on_line_room = on_line_room};
     pool_listen(pool, &listener);
     return f;
 }
@@ -212,6 +242,7 @@ void front_destroy(struct front *f)
         return;
     session_destroy_all(f);
     replay_destroy_all(f);
+    shared_forget_all(f);
     list_each(node, after, &f->conns) conn_gone(container_of(node, struct conn, node));
     list_each(up, next_up, &f->upstreams) upstream_close(container_of(up, struct upstream, node));
     list_each(idle, next_idle, &f->idle) upstream_close(container_of(idle, struct upstream, node));
@@ -225,6 +256,7 @@ void front_destroy(struct front *f)
     ev_timer_stop(f->loop, &f->soon);
     ev_timer_stop(f->loop, &f->primer);
     ev_timer_stop(f->loop, &f->moment);
+    ev_timer_stop(f->loop, &f->turn);
     ev_timer_stop(f->loop, &f->keepalive);
     free(f);
 }

@@ -35,6 +35,7 @@ struct known {
     char *results[KNOWN_KIND_COUNT];
     bool is_exact[KNOWN_KIND_COUNT];      /* said to such a client, not to another one */
     char confirmed[KNOWN_KIND_COUNT][32]; /* the daemon's life that last said so */
+    char asked[KNOWN_KIND_COUNT][32];     /* the one that was last asked */
 };
 
 enum known_kind known_kind_of(struct span method, struct span params)
@@ -111,9 +112,11 @@ static struct known *known_of(struct session *s)
         return s->known;
     known_close(s);
     struct span params = {s->initialize, strlen(s->initialize)};
-    struct span protocol = rpc_member(params, "protocolVersion");
+    if (s->is_shared) /* it says the same to all, and the front puts it in the client's revision */
+        params = (struct span){0};
     struct known key = {.project_key = d->project->key, .server = d->server};
     snprintf(key.definition, sizeof key.definition, "%s", definition);
+    struct span protocol = rpc_member(params, "protocolVersion");
     snprintf(key.protocol, sizeof key.protocol, "%.*s", (int)(protocol.n > 2 ? protocol.n - 2 : 0),
              protocol.n > 2 ? protocol.p + 1 : "");
     hash_of(rpc_member(params, "capabilities"), key.hash);
@@ -148,15 +151,26 @@ static void note_stay(struct session *s)
     front_time_something(s->front);
 }
 
+static bool share_handshake(const struct session *s, const char *result, struct buf *out)
+{
+    struct buf message = BUF_INIT(2 * CAP_HANDSHAKE);
+    bool ok = buf_printf(&message, "{\"result\":%s}", result) &&
+              handshake_share(out, (struct span){message.data, message.len},
+                              (struct span){s->initialize, strlen(s->initialize)});
+    buf_release(&message);
+    return ok;
+}
+
 static bool answer_handshake(struct flight *f, const char *result)
 {
     struct session *s = f->session;
     struct buf message = BUF_INIT(2 * CAP_HANDSHAKE);
     char protocol[sizeof s->protocol];
     struct err err = {0};
-    bool ok =
-        buf_printf(&message, "{\"result\":%s}", result) &&
-        handshake_check((struct span){message.data, message.len}, protocol, sizeof protocol, &err);
+    bool ok = s->is_shared ? share_handshake(s, result, &message)
+                           : buf_printf(&message, "{\"result\":%s}", result);
+    ok = ok &&
+         handshake_check((struct span){message.data, message.len}, protocol, sizeof protocol, &err);
     if (ok) {
         memcpy(s->protocol, protocol, sizeof protocol);
         note_stay(s);
@@ -182,7 +196,8 @@ bool known_answer(struct flight *f)
     struct daemon *d = s->daemon;
     bool is_handshake = f->kind == FLIGHT_INITIALIZE;
     enum known_kind kind = is_handshake ? KNOWN_HANDSHAKE : f->list;
-    if (kind == KNOWN_KIND_COUNT || link_is_open(&s->link))
+    bool is_open = link_is_open(&s->link);
+    if (kind == KNOWN_KIND_COUNT || (is_open && !s->is_shared))
         return false;
     struct known *k = known_of(s);
     if (!k || !k->results[kind] || (is_handshake && !k->is_exact[kind]))
@@ -191,6 +206,8 @@ bool known_answer(struct flight *f)
     if (daemon_is_up(d) && (kind == KNOWN_RESOURCES || kind == KNOWN_TEMPLATES))
         return false;
     bool is_confirmed = strcmp(k->confirmed[kind], d->id) == 0;
+    if (is_open && !is_confirmed) /* a shared daemon's list is asked for once */
+        return false;
     s->front->metrics.from_memory++;
     s->holds++;
     bool ok = true;
@@ -265,6 +282,7 @@ static void learn(struct session *s, struct known *k, enum known_kind kind, stru
 {
     const char *old = k->results[kind];
     snprintf(k->confirmed[kind], sizeof k->confirmed[kind], "%s", s->daemon->id);
+    snprintf(k->asked[kind], sizeof k->asked[kind], "%s", s->daemon->id);
     bool is_same = old && strlen(old) == result.n && memcmp(old, result.p, result.n) == 0;
     if (is_same && k->is_exact[kind])
         return;
@@ -302,7 +320,7 @@ static void on_list(void *arg, struct session *s, struct span answer)
     struct known *k = known_of(s);
     struct span result = rpc_member(answer, "result");
     if (k)
-        k->confirmed[kind][0] = '\0';
+        k->asked[kind][0] = '\0';
     /* One page of several is not the list. */
     if (k && result.n && !rpc_member(result, "nextCursor").n)
         learn(s, k, kind, result);
@@ -318,10 +336,10 @@ void known_link_opened(struct session *s)
         rpc_member((struct span){handshake, strlen(handshake)}, "capabilities");
     for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++) {
         if (!rpc_member(capabilities, kinds[kind].capability).n ||
-            strcmp(k->confirmed[kind], s->daemon->id) == 0)
+            strcmp(k->asked[kind], s->daemon->id) == 0)
             continue;
         /* Asked once, whoever's link is open first. */
-        snprintf(k->confirmed[kind], sizeof k->confirmed[kind], "%s", s->daemon->id);
+        snprintf(k->asked[kind], sizeof k->asked[kind], "%s", s->daemon->id);
         own_request(s, kinds[kind].method, (struct span){0}, on_list, (void *)(uintptr_t)kind);
     }
 }
@@ -332,6 +350,6 @@ void known_list_changed(struct session *s)
     if (!k || !link_is_open(&s->link))
         return;
     for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++)
-        k->confirmed[kind][0] = '\0';
+        k->confirmed[kind][0] = k->asked[kind][0] = '\0';
     known_link_opened(s);
 }

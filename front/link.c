@@ -5,6 +5,7 @@
 #include "base/caps.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "front/link_stdio.h"
 #include "front/restore.h"
 #include "mcp/handshake.h"
 
@@ -14,6 +15,8 @@
 void link_init(struct link *l, struct session *s)
 {
     *l = (struct link){.session = s, .held = BUF_INIT(CAP_MESSAGE)};
+    list_init(&l->member_node);
+    list_init(&l->turn_node);
 }
 
 void link_reset(struct link *l)
@@ -21,6 +24,8 @@ void link_reset(struct link *l)
     upstream_close(l->opening);
     upstream_close(l->push);
     l->opening = l->push = NULL;
+    list_remove(&l->member_node);
+    list_remove(&l->turn_node);
     l->state = LINK_NONE;
     l->serial++;
     l->restoring = 0;
@@ -46,11 +51,18 @@ const char *link_path(const struct link *l)
     return l->transport == &link_sse ? "/sse" : "/mcp";
 }
 
+static const struct link_transport *transport_of(const struct daemon *d)
+{
+    return d->transport == TRANSPORT_STDIO ? &link_stdio
+           : d->transport == TRANSPORT_SSE ? &link_sse
+                                           : &link_http;
+}
+
 static void bind_to_life(struct link *l)
 {
     const struct daemon *d = l->session->daemon;
     snprintf(l->daemon_id, sizeof l->daemon_id, "%s", d->id);
-    l->transport = d->transport == TRANSPORT_SSE ? &link_sse : &link_http;
+    l->transport = transport_of(d);
 }
 
 void link_open(struct link *l)
@@ -71,9 +83,11 @@ void link_resume(struct link *l, const char *daemon_id, const char *upstream_ses
     link_reset(l);
     snprintf(l->daemon_id, sizeof l->daemon_id, "%s", daemon_id);
     snprintf(l->protocol, sizeof l->protocol, "%s", l->session->protocol);
-    l->transport = &link_http;
+    l->transport = transport_of(l->session->daemon);
     l->upstream_session = upstream_session[0] ? xstrdup(upstream_session) : NULL;
     l->state = LINK_OPEN;
+    if (l->transport == &link_stdio)
+        link_stdio_resume(l);
     l->session->front->metrics.links_resumed++;
 }
 
@@ -81,7 +95,7 @@ bool link_is_open(const struct link *l)
 {
     const struct daemon *d = l->session->daemon;
     return l->state == LINK_OPEN && daemon_is_up(d) && strcmp(l->daemon_id, d->id) == 0 &&
-           (l->transport == &link_sse) == (d->transport == TRANSPORT_SSE);
+           l->transport == transport_of(d);
 }
 
 bool link_is_known_upstream(const struct link *l)
@@ -137,7 +151,8 @@ bool link_take_result(struct link *l, struct span message)
     free(l->result);
     l->result = xstrndup(message.p, message.n);
     snprintf(l->protocol, sizeof l->protocol, "%s", protocol);
-    known_take_handshake(l->session, message);
+    if (!link_is_shared(l)) /* of a shared one the handshake is remembered as it is for all */
+        known_take_handshake(l->session, message);
     if (!l->session->protocol[0]) /* else its client was told one already */
         memcpy(l->session->protocol, l->protocol, sizeof l->protocol);
     return true;

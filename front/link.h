@@ -6,6 +6,7 @@
  * Owned by: its session (one each). The two daemon transports are struct link_transport. */
 #pragma once
 #include "base/buf.h"
+#include "base/list.h"
 #include "mcp/http_head.h"
 #include "mcp/sse.h"
 
@@ -30,6 +31,7 @@ struct link_transport {
 };
 extern const struct link_transport link_http; /* front/link_http.c */
 extern const struct link_transport link_sse;  /* front/link_sse.c */
+extern const struct link_transport link_stdio; /* front/link_stdio.c */
 
 struct link {
     struct session *session;
@@ -44,6 +46,8 @@ struct link {
     char *result;             /* the daemon's answer to initialize, whole message */
     struct upstream *opening; /* handshake request under way */
     struct upstream *push;    /* the stream of what comes unasked (HTTP: GET; SSE: the stream) */
+    struct list member_node;  /* stdio: of its shared daemon's members, or of front->privates */
+    struct list turn_node;    /* of front->turning, while it opens */
     unsigned serial,
         restoring; /* how many links there were; what is being told again (restore.h) */
     bool is_initialized_sent, is_stale_seen;
@@ -57,7 +61,7 @@ void link_init(struct link *l, struct session *s);
 void link_finish(struct link *l);
 /* Open it to the slot's present life, if it is not being opened already. */
 void link_open(struct link *l);
-/* Go on with a link of an earlier poold (HTTP only). */
+/* Go on with a link of an earlier poold (HTTP and stdio). */
 void link_resume(struct link *l, const char *daemon_id, const char *upstream_session);
 /* Is it open to the slot's present life? */
 bool link_is_open(const struct link *l);

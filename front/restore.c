@@ -3,7 +3,9 @@
 
 #include "base/caps.h"
 #include "base/str.h"
+#include "front/link_stdio.h"
 #include "front/own.h"
+#include "front/shared.h"
 #include "mcp/jsonrpc.h"
 
 #include <string.h>
@@ -17,15 +19,6 @@ static size_t index_of(const struct strv *list, struct span raw)
            (strlen(list->items[i]) != raw.n || memcmp(list->items[i], raw.p, raw.n) != 0))
         i++;
     return i;
-}
-
-static void forget(struct strv *list, size_t at)
-{
-    free(list->items[at]);
-    list->items[at] = NULL;
-    for (; at + 1 < list->count; at++)
-        list->items[at] = list->items[at + 1];
-    list->items[--list->count] = NULL;
 }
 
 void restore_note(struct session *s, const struct rpc_peek *peek)
@@ -49,7 +42,19 @@ void restore_note(struct session *s, const struct rpc_peek *peek)
         if (is_on)
             strv_add_take(&s->subscriptions, xstrndup(value.p, value.n));
         else
-            forget(&s->subscriptions, at);
+            strv_remove(&s->subscriptions, at);
+    }
+    session_save(s);
+}
+
+void restore_refused(struct session *s, struct span method, struct span value)
+{
+    size_t at = index_of(&s->subscriptions, value);
+    if (rpc_text_is(method, "logging/setLevel")) {
+        free(s->level);
+        s->level = NULL;
+    } else if (at < s->subscriptions.count) {
+        strv_remove(&s->subscriptions, at);
     }
     session_save(s);
 }
@@ -66,14 +71,19 @@ char *restore_subscriptions(const struct session *s)
     return text;
 }
 
+void restore_read(struct strv *out, const char *subscriptions)
+{
+    struct span list = {subscriptions, subscriptions ? strlen(subscriptions) : 0}, item;
+    const char *at = list.p, *end = list.p + list.n;
+    while (list.n && rpc_batch_next(&at, end, &item))
+        strv_add_take(out, xstrndup(item.p, item.n));
+}
+
 void restore_load(struct session *s, const char *level, const char *subscriptions)
 {
     if (level && level[0])
         s->level = xstrdup(level);
-    struct span list = {subscriptions, subscriptions ? strlen(subscriptions) : 0}, item;
-    const char *at = list.p, *end = list.p + list.n;
-    while (list.n && rpc_batch_next(&at, end, &item))
-        strv_add_take(&s->subscriptions, xstrndup(item.p, item.n));
+    restore_read(&s->subscriptions, subscriptions);
 }
 
 static void on_told(void *arg, struct session *s, struct span answer)
@@ -102,8 +112,11 @@ static void tell(struct session *s, const char *method, const char *key, const c
 
 void restore_begin(struct session *s)
 {
-    if (s->level)
-        tell(s, "logging/setLevel", "level", s->level);
+    bool is_shared = link_is_shared(&s->link); /* others may have told it already */
+    const char *level = is_shared ? shared_level_due(&s->link) : s->level;
+    if (level)
+        tell(s, "logging/setLevel", "level", level);
     for (size_t i = 0; i < s->subscriptions.count; i++)
-        tell(s, "resources/subscribe", "uri", s->subscriptions.items[i]);
+        if (!is_shared || shared_subscription_due(&s->link, s->subscriptions.items[i]))
+            tell(s, "resources/subscribe", "uri", s->subscriptions.items[i]);
 }

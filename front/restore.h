@@ -5,11 +5,15 @@
 
 /* A request of the client: if it sets something, that is kept. */
 void restore_note(struct session *s, const struct rpc_peek *peek);
+/* The daemon has refused what a request of this method had set: it is not kept. */
+void restore_refused(struct session *s, struct span method, struct span value);
 /* Its link has been opened anew: tell the daemon. Calls wait until it has answered
  * (link.restoring).
  */
 void restore_begin(struct session *s);
 /* For the session's row: JSON array of the subscriptions, "" for none. New string. */
 char *restore_subscriptions(const struct session *s);
+/* Append the subscriptions in a row. */
+void restore_read(struct strv *out, const char *subscriptions);
 /* From the row. */
 void restore_load(struct session *s, const char *level, const char *subscriptions);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "front/flight.h"
 #include "front/restore.h"
 #include "front/session_id.h"
 #include "platform/proc.h"
@@ -50,6 +51,8 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
     const struct config_server *server =
         pool_server(f->pool, daemon->project, daemon->server, NULL);
     s->is_lean = server && server->lean;
+    s->needs_own = server && server->share == CONFIG_SHARE_SESSION;
+    s->is_shared = server && server->transport == CONFIG_STDIO && !s->needs_own;
     list_add_tail(&f->unlisted, &s->node);
     list_init(&s->flights);
     list_init(&s->stream_node);
@@ -78,6 +81,28 @@ static void table_add(struct session *s)
     s->is_published = true;
     s->front->session_count++;
     daemon_sessions_add(s->daemon, 1);
+}
+
+bool session_take_own(struct session *s, struct err *err)
+{
+    struct daemon *old = s->daemon;
+    struct daemon *own = pool_slot_private(s->front->pool, old->project, old->server, err);
+    if (!own)
+        return false;
+    link_reset(&s->link);
+    s->daemon = own;
+    list_each(node, after, &s->flights)
+    {
+        if (container_of(node, struct flight, session_node)->is_using) {
+            daemon_use_end(old);
+            daemon_use_begin(own);
+        }
+    }
+    if (s->is_published && !s->is_ended) {
+        daemon_sessions_add(old, -1);
+        daemon_sessions_add(own, 1);
+    }
+    return true;
 }
 
 void session_save(struct session *s)
@@ -149,6 +174,15 @@ static void free_session(struct session *s)
     free(s);
 }
 
+/* Nobody uses it any more: a daemon of its own goes with it. */
+static void let_go(struct session *s)
+{
+    struct daemon *own = s->daemon->is_private ? s->daemon : NULL;
+    free_session(s);
+    if (own)
+        daemon_release(own);
+}
+
 void session_release(struct session *s)
 {
     if (s->is_departed && !s->is_ended && s->is_published && !s->holds &&
@@ -157,7 +191,7 @@ void session_release(struct session *s)
         return;
     }
     if (list_is_empty(&s->flights) && !s->stream && !s->holds && (s->is_ended || !s->is_published))
-        free_session(s);
+        let_go(s);
 }
 
 static void end_row(struct session *s)
@@ -238,7 +272,9 @@ static void on_row(void *arg, const struct session_row *row)
     struct daemon *daemon = t->is_ended ? NULL : slot_of(t->front, row->project_key, row->server);
     if (!daemon)
         return;
-    struct session *s = session_new(t->front, daemon, route_rule_from(row->route), NULL,
+    struct daemon *own = pool_slot_private_of(t->front->pool, daemon->project, daemon->server,
+                                              row->upstream_daemon);
+    struct session *s = session_new(t->front, own ? own : daemon, route_rule_from(row->route), NULL,
                                     client_from(row->transport));
     take_process(s, row);
     s->is_lean |= row->is_lean;
@@ -411,7 +447,7 @@ static void put_aside(struct session *s)
     session_save(s);
     s->front->session_count--;
     daemon_sessions_add(s->daemon, -1);
-    free_session(s);
+    let_go(s);
 }
 
 static void tidy_one(void *arg, struct session *s)

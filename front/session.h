@@ -32,6 +32,8 @@ struct session {
     enum session_client client_kind;
     bool is_ended, is_published;
     bool is_departed;               /* its client's process has ended */
+    bool is_shared;                 /* its server is a stdio one that all sessions share */
+    bool needs_own;                 /* "share": "session": a daemon of its own, once it needs one */
     bool is_lean;                   /* its client sees three tools in the place of all (lean.h) */
     enum route_rule rule;           /* that decided the project */
     char *initialize;               /* raw params of the client's initialize, to do it again */
@@ -69,6 +71,8 @@ void session_publish(struct session *s);
 /* s goes on with the stream and under the id of fresh, which was enlisted only and is freed; its
  * own id still leads to it. */
 void session_take_over(struct session *s, struct session *fresh);
+/* Its calls need a daemon and are of a server with "share": "session": it gets one of its own. */
+bool session_take_own(struct session *s, struct err *err) MUST_CHECK;
 /* Write its row again (its link has changed). */
 void session_save(struct session *s);
 /* The session of this id: known, or taken back from registry or proof. NULL: never issued, or

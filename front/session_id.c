@@ -52,6 +52,14 @@ char *session_id_make(const struct session *s)
     return id;
 }
 
+struct span session_id_tag(const char *id)
+{
+    const char *from = id ? strchr(id, '~') : NULL;
+    const char *random = from ? strchr(from + 1, '~') : NULL;
+    const char *end = random ? strchr(random + 1, '~') : NULL;
+    return end ? (struct span){from + 1, (size_t)(end - from - 1)} : (struct span){0};
+}
+
 bool session_id_read(const struct front *f, struct span id, struct session_id_parts *out)
 {
     if (id.n <= SESSION_MAC_TEXT + 1 || id.n >= SESSION_ID_MAX)

@@ -17,6 +17,8 @@ bool session_key_load(struct front *f, struct err *err) MUST_CHECK;
 void session_mac(const struct front *f, const char *text, size_t n, char out[SESSION_MAC_TEXT + 1]);
 /* A new id for s, signed: new string. */
 char *session_id_make(const struct session *s);
+/* Creation and random part of an id (NULL: empty): they tell it from all others. Borrowed. */
+struct span session_id_tag(const char *id);
 /* Take an id apart if it is one that this installation has signed. */
 bool session_id_read(const struct front *f, struct span id,
                      struct session_id_parts *out) MUST_CHECK;

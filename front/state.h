@@ -10,6 +10,7 @@
 struct session;
 
 #define SESSION_BUCKETS 1024
+#define CALL_BUCKETS 256
 #define READ_SIZE (64 * 1024)
 
 struct front {
@@ -44,6 +45,13 @@ struct front {
     int64_t pruned_unix_ms; /* when old session rows were last looked at */
     uint8_t session_key[32];
 
+    struct list calls[CALL_BUCKETS]; /* under way over shared stdio daemons, by serial */
+    struct list cancelled;           /* such calls that end at the next turn */
+    struct list turning;             /* links to shared stdio daemons that open at the next turn */
+    struct list shared;              /* what is kept of such daemons (shared.h) */
+    struct list privates;            /* links to private stdio daemons */
+    uint64_t serial;                 /* of the last alias: no two poolds give the same */
+
     struct list known;     /* what is remembered of servers, as long as sessions use it */
     struct list processes; /* of clients (departed.h) */
     bool stays;            /* some session's stay_at_ms is set */
@@ -53,6 +61,7 @@ struct front {
     ev_idle search_idle; /* steps owner searches between other work */
     ev_timer second;     /* runs while something is timed: flights, half requests, idle upstreams */
     ev_timer moment;     /* runs while a session waits for a word of its client's (reopen.h) */
+    ev_timer turn;       /* runs while something is in cancelled or turning */
     ev_timer soon;       /* runs while queued calls wait for a suspected daemon */
     ev_timer minute;     /* always: sessions of departed clients are put aside */
     ev_timer primer;     /* runs while calls wait that may be resumed once they are primed */
