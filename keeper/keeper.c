@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define CHUNK (16 * 1024)
+#define EOF_MOST_MS 1000      /* at most, for a stdio server to go by the end of its input */
 #define REST_GRACE_MS 4000    /* at most, for what the main process has left behind */
 #define KILL_STEP_MAX_MS 1000 /* a member that cannot be killed (yet) costs a look a second */
 #define FLUSH_MS 2000         /* for a poold that does not take the last STATUS */
@@ -45,7 +46,8 @@ bool keeper_init(struct keeper *keeper, struct spec *spec, int listen_fd, struct
 {
     static const int caught[] = {SIGCHLD, SIGTERM, 0}, ignored[] = {SIGPIPE, SIGHUP, SIGINT, 0};
     signals_ignore(ignored);
-    *keeper = (struct keeper){.spec = *spec, .may_linger = true, .kill_at_ms = NEVER};
+    *keeper = (struct keeper){
+        .spec = *spec, .may_linger = true, .term_at_ms = NEVER, .kill_at_ms = NEVER};
     *spec = (struct spec){0};
     keeper->log.fd = -1;
     keeper->child.in_fd = keeper->child.out_fd = keeper->child.err_fd = -1;
@@ -136,9 +138,12 @@ void keeper_stop(struct keeper *keeper, int64_t grace_ms, const char *reason)
     if (keeper->state == KEEPER_STOPPING)
         return;
     log_file_note(&keeper->log, "stopping pid %d (%s)", (int)keeper->child.pid, reason);
-    daemon_child_signal(&keeper->child, SIGTERM);
+    drop_input(keeper);
+    if (keeper->spec.is_stdio)
+        keeper->term_at_ms = clock_ms() + least(EOF_MOST_MS, grace_ms / 2);
+    else
+        daemon_child_signal(&keeper->child, SIGTERM);
     daemon_child_signal(&keeper->child, SIGCONT);
-    drop_input(keeper); /* the end of its input is a stdio server's word for stop */
     set_state(keeper, KEEPER_STOPPING);
 }
 
@@ -150,8 +155,7 @@ static void on_main_end(struct keeper *keeper)
     note_end(keeper);
     drop_input(keeper);
     tree_terminate(&keeper->tree);
-    keeper->kill_at_ms =
-        least(keeper->kill_at_ms, clock_ms() + least(grace_ms, REST_GRACE_MS));
+    keeper->kill_at_ms = least(keeper->kill_at_ms, clock_ms() + least(grace_ms, REST_GRACE_MS));
     if (keeper->state != KEEPER_STOPPING)
         set_state(keeper, KEEPER_STOPPING);
 }
@@ -272,6 +276,10 @@ static void on_time(struct keeper *keeper)
         keeper->may_linger = false;
         keeper_stop(keeper, keeper->spec.grace_ms, "orphaned");
     }
+    if (keeper->state == KEEPER_STOPPING && now >= keeper->term_at_ms) {
+        keeper->term_at_ms = NEVER;
+        daemon_child_signal(&keeper->child, SIGTERM);
+    }
     if (keeper->state == KEEPER_STOPPING && now >= keeper->kill_at_ms) {
         tree_kill(&keeper->tree);
         keeper->kill_step_ms =
@@ -287,7 +295,7 @@ static int next_wait(const struct keeper *keeper)
 {
     int64_t now = clock_ms(), at = orphan_at(keeper);
     if (keeper->state == KEEPER_STOPPING)
-        at = least(at, keeper->kill_at_ms);
+        at = least(at, least(keeper->term_at_ms, keeper->kill_at_ms));
     if (keeper->state == KEEPER_EXITED && !keeper->server.owner)
         at = keeper->exited_ms + KEEPER_LINGER_MS;
     if (keeper->state == KEEPER_EXITED && keeper->is_told)

@@ -29,6 +29,7 @@ struct keeper {
     int signal_fd;
     char *stop_reason;    /* NULL: it ended by itself */
     int64_t stop_grace_ms;
+    int64_t term_at_ms;   /* stopping a stdio server: when the end of its input turns into TERM */
     int64_t kill_at_ms;   /* stopping: when TERM turns into KILL */
     int64_t kill_step_ms; /* and how long until the next KILL */
     int64_t exited_ms;
@@ -43,8 +44,9 @@ bool keeper_init(struct keeper *keeper, struct spec *spec, int listen_fd,
 void keeper_run(struct keeper *keeper);
 void keeper_finish(struct keeper *keeper);
 
-/* End the daemon: TERM now, KILL after grace_ms; again with a shorter grace to hurry. reason is a
- * word (copied); the first one counts. */
+/* End the daemon: TERM now, KILL after grace_ms; again with a shorter grace to hurry. A stdio server
+ * is given the end of its input first, and TERM if it does not go by that (MCP, lifecycle,
+ * "Shutdown"). reason is a word (copied); the first one counts. */
 void keeper_stop(struct keeper *keeper, int64_t grace_ms, const char *reason);
 /* Give the owner the lines that it has not got yet, as far as it takes them. */
 void keeper_hand_lines(struct keeper *keeper);
