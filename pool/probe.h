@@ -1,7 +1,8 @@
 /* pool/probe.h - poold's own small MCP client towards one life of a daemon: the handshake that
  * makes it ready, pings in that same session, and the warm-up call. Over Streamable HTTP and
- * HTTP+SSE. A daemon that refuses `initialize` but speaks the stateless era is asked
- * `server/discover` instead, for pings too (that era has no ping).
+ * HTTP+SSE (here), and over the pipes of a stdio daemon (talk.h). A daemon that refuses
+ * `initialize` over HTTP but speaks the stateless era is asked `server/discover` instead, for pings
+ * too (that era has no ping).
  *
  * One session per life, kept: never session-less stray requests. Threads: loop only. */
 #pragma once
@@ -22,7 +23,7 @@ enum probe_outcome {
 typedef void probe_done_fn(void *arg, enum probe_outcome outcome, const char *text);
 typedef bool probe_dial_fn(void *arg, int *fd, struct err *err);
 
-/* New; probe_free. port is for the Host header. */
+/* New, over HTTP; probe_free. port is for the Host header. */
 struct probe *probe_new(struct ev_loop *loop, enum transport transport, int port,
                         probe_dial_fn *dial, void *arg);
 /* No callbacks afterwards. NULL is fine. */
