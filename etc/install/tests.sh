@@ -1,5 +1,5 @@
-# What only the tests need: a Python environment with pytest and the Python SDK, the TypeScript
-# SDK and Claude Code from npm, and llhttp where the distribution has none. All of it below
+# What only the tests need: a Python environment with pytest, the Python SDK and stdio servers, the
+# TypeScript SDK, Claude Code and more servers from npm, and llhttp where the distribution has none. All of it below
 # $tests_dir, pinned, stamped.
 
 tests_dir="${POOLD_TESTS_DIR:-$cache_dir/poold-tests}"
@@ -17,7 +17,7 @@ install_test_venv() {
     local stamp
     stamp="$(checksum "$install_dir"/tests-{requirements,constraints}.txt)"
     stamped "$tests_dir/venv" "$stamp" && return 0
-    say "tests: pytest and the Python SDK into $tests_dir/venv"
+    say "tests: pytest, the Python SDK and stdio servers into $tests_dir/venv"
     mkdir -p "$tests_dir"
     quietly "$tests_dir/venv.log" "$(find_python)" -m venv --clear "$tests_dir/venv" &&
         quietly "$tests_dir/pip.log" "$tests_dir/venv/bin/python" -m pip install \
@@ -30,7 +30,7 @@ install_test_node() {
     local stamp dir="$tests_dir/node" npm
     stamp="$(checksum "$install_dir/tests-node/package-lock.json" "$install_dir/tests.sh")"
     stamped "$dir" "$stamp" && return 0
-    say "tests: the TypeScript SDK and Claude Code into $dir"
+    say "tests: the TypeScript SDK, Claude Code and stdio servers into $dir"
     npm="$(dirname "$(serena_node)")/../lib/node_modules/npm/bin/npm-cli.js"
     mkdir -p "$dir"
     cp "$install_dir"/tests-node/package*.json "$dir/"
