@@ -65,6 +65,9 @@ const char *manual_reason(const char *word)
         {"forgotten", "Stopped: its project was forgotten."},
         {"definition-changed", "Stopped when idle: the server's entry in the configuration, or the "
                                "project's trust, is another one now."},
+        {"handshake-lost",
+         "A stdio server whose answer to the handshake is not known any more (the "
+         "registry was lost) is started anew: it can be asked only once."},
     };
     return MEANING_OF(words, word);
 }

@@ -71,6 +71,7 @@ bool slot_put(struct slot *s, struct err *err)
         .ended_unix_ms = d->ended_unix_ms,
         .reason = reason_word(d->reason),
         .detail = d->detail ? d->detail : "",
+        .handshake = d->handshake,
         .is_pinned = d->is_pinned,
         .eras = strcmp(s->eras_of, d->definition) == 0 ? s->eras : 0,
     };
@@ -268,6 +269,7 @@ void slot_finish(struct slot *s)
     free(s->d.detail);
     free(s->d.tail);
     free(s->d.cause);
+    free(s->d.handshake);
     free(s->log_path);
     free(s->last_seen);
     free(s->end_detail);

@@ -75,7 +75,8 @@ static void new_life(struct slot *s)
     d->eras = 0;
     s->is_adopted = false;
     s->is_warm_done = false;
-    s->rubbish = 0;
+    s->rubbish = s->lines_given = 0;
+    str_replace(&d->handshake, NULL);
     s->refused_since_ms = 0;
     str_replace(&s->last_seen, NULL);
 }
@@ -140,6 +141,8 @@ void slot_do_spawned(struct slot *s, const struct slot_event *event)
     if (d->state == DAEMON_STARTING)
         reach(s, STEP_SPAWNED);
     slot_save(s);
+    if (d->state == DAEMON_STARTING && d->transport == TRANSPORT_STDIO)
+        slot_do_port_open(s, event); /* its pipes are there from the start */
 }
 
 void slot_do_port_open(struct slot *s, const struct slot_event *event)
@@ -177,6 +180,17 @@ void slot_do_ready(struct slot *s, const struct slot_event *event)
 
 /* --- adoption --- */
 
+/* A stdio daemon can be shaken hands with once. Did an earlier poold do that, and is the answer
+ * neither in the registry nor still to come? */
+static bool is_talk_lost(const struct slot *s, const struct run_event *run, bool is_same)
+{
+    if (run->transport != TRANSPORT_STDIO || run->lines_given == 0)
+        return false;
+    if (s->d.is_private)
+        return !is_same;
+    return !s->d.handshake && (!is_same || run->lines_taken > 0);
+}
+
 void slot_do_adopt(struct slot *s, const struct slot_event *event)
 {
     struct daemon *d = &s->d;
@@ -213,6 +227,20 @@ void slot_do_adopt(struct slot *s, const struct slot_event *event)
             slot_do_want_later(s, &(struct slot_event){.reason = s->start_reason});
         return;
     }
+    s->lines_given = run->lines_given;
+    if (!is_same || !s->was_ready)
+        d->ready_unix_ms = 0;
+    if (!is_same)
+        str_replace(&d->handshake, NULL);
+    if (is_talk_lost(s, run, is_same)) {
+        slot_set_state(s, DAEMON_STARTING, REASON_ADOPTED, NULL);
+        slot_event(s, &(struct slot_event){
+                          .kind = SLOT_KILL,
+                          .reason = REASON_HANDSHAKE_LOST,
+                          .detail = "what it said in its handshake is not known any more"});
+        slot_event(s, &(struct slot_event){.kind = SLOT_WANT, .reason = REASON_REVIVED});
+        return;
+    }
     char now[20];
     start_definition(s, now);
     s->is_outdated = !slot_server(s) || strcmp(now, d->definition) != 0;
@@ -227,7 +255,6 @@ void slot_do_adopt(struct slot *s, const struct slot_event *event)
             slot_rest(s);
         return;
     }
-    d->ready_unix_ms = 0;
     slot_set_state(s, DAEMON_STARTING, REASON_ADOPTED, NULL);
     slot_deadline(s, slot_settings(s)->start_timeout_s * 1000);
     health_begin(s);

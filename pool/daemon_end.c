@@ -125,9 +125,13 @@ static void fail_life(struct slot *s, enum reason reason, const char *detail)
 
 static void fail_refused(struct slot *s)
 {
-    char *detail = xasprintf("port %d is open, but what answers there refuses the MCP handshake "
-                             "(%s): is \"type\" right? Its output is in %s",
-                             s->d.port, s->last_seen ? s->last_seen : "", s->log_path);
+    const char *said = s->last_seen ? s->last_seen : "";
+    char *detail =
+        s->d.transport == TRANSPORT_STDIO
+            ? xasprintf("it refuses the MCP handshake (%s); its output is in %s", said, s->log_path)
+            : xasprintf("port %d is open, but what answers there refuses the MCP handshake "
+                        "(%s): is \"type\" right? Its output is in %s",
+                        s->d.port, said, s->log_path);
     fail_life(s, REASON_HANDSHAKE_FAILED, detail);
     free(detail);
 }
@@ -143,7 +147,13 @@ void slot_do_timed_out(struct slot *s, const struct slot_event *event)
         fail_refused(s);
         return;
     }
-    if (d->step_ms[STEP_PORT_OPEN] >= 0 || d->accepts == LAYER_OK)
+    if (d->transport == TRANSPORT_STDIO && d->pid && !r->is_stopped(r->self, d->id))
+        detail = xasprintf("the process runs, but the MCP handshake was not answered within %lld "
+                           "s; its output is in %s; a slow server needs a larger "
+                           "startTimeoutSeconds, one that speaks over HTTP a \"type\"",
+                           after_s, s->log_path);
+    else if (d->transport != TRANSPORT_STDIO &&
+             (d->step_ms[STEP_PORT_OPEN] >= 0 || d->accepts == LAYER_OK))
         detail = xasprintf("port %d is open, but the MCP handshake was not answered within %lld s "
                            "(last seen: %s); its output is in %s",
                            d->port, after_s, s->last_seen ? s->last_seen : "nothing", s->log_path);
@@ -166,8 +176,8 @@ void slot_do_refused(struct slot *s, const struct slot_event *event)
     str_replace(&s->last_seen, event->detail);
     if (!s->refused_since_ms)
         s->refused_since_ms = clock_ms();
-    if (clock_ms() - s->refused_since_ms < REFUSED_MOST_MS)
-        return;
+    if (s->d.transport != TRANSPORT_STDIO && clock_ms() - s->refused_since_ms < REFUSED_MOST_MS)
+        return; /* over stdio it is asked once only */
     fail_refused(s);
 }
 

@@ -4,17 +4,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pool/daemon.h"
+#include "pool/talk.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define LOG_MODULE "pool"
-#define PING_MS 10000             /* for an answer, or healthSeconds if those are fewer ... */
-#define PING_LEAST_MS 2000        /* ... but this in any case */
-#define PINGS_MOST 3   /* lost in a row: it is mute */
-#define SHAKE_MS 30000 /* one handshake of a start */
-#define ERAS_MS 3000   /* for an answer to a method that it may not know */
+#define PING_MS 10000      /* for an answer, or healthSeconds if those are fewer ... */
+#define PING_LEAST_MS 2000 /* ... but this in any case */
+#define PINGS_MOST 3       /* lost in a row: it is mute */
+#define SHAKE_MS 30000     /* one handshake of a start */
+#define ERAS_MS 3000       /* for an answer to a method that it may not know */
 #define WARM_MS 300000
 #define CALL_SACRED_MS 600000 /* a daemon with a call younger than this is never given up */
 #define BUSY_LOOK_MS 5000     /* a stopped process is seen this soon while a call waits */
@@ -49,7 +50,7 @@ void health_set(struct slot *s, enum layer *layer, enum layer value, const char 
 }
 
 /* Everything below the tools is fine. */
-static void heard(struct slot *s)
+void health_heard(struct slot *s)
 {
     s->heard_ms = clock_ms();
     s->pings_lost = 0;
@@ -119,7 +120,7 @@ static void on_shaken(void *arg, enum probe_outcome outcome, const char *text)
         return;
     }
     if (outcome == PROBE_OK) {
-        heard(s);
+        health_heard(s);
         slot_event(s, &(struct slot_event){.kind = SLOT_ANSWERED});
         ask_eras(s);
         return;
@@ -156,6 +157,14 @@ static void on_again(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 /* --- looks --- */
 
+/* stdio: bytes that it was given and has not read. */
+static size_t unread_of(void *arg)
+{
+    struct slot *s = arg;
+    struct runtime *r = &s->d.pool->runtime;
+    return r->unread(r->self, s->d.id);
+}
+
 /* Stopped by a signal: say so; somebody did that on purpose, so it is not restarted. */
 static bool is_stopped(struct slot *s)
 {
@@ -178,23 +187,35 @@ static void give_up(struct slot *s, const char *cause)
     free(detail);
 }
 
+static void say_unreachable(const struct slot *s, const char *text, char *cause, size_t room)
+{
+    struct runtime *r = &s->d.pool->runtime;
+    if (s->d.transport == TRANSPORT_STDIO)
+        snprintf(cause, room, "its pipes cannot be reached: %s", text);
+    else if (r->port(r->self, s->d.id) == PORT_STRANGER)
+        snprintf(cause, room, "port %d is another program's now", s->d.port);
+    else
+        snprintf(cause, room, "port %d cannot be reached: %s", s->d.port, text);
+}
+
 static void on_lost(struct slot *s, enum probe_outcome outcome, const char *text)
 {
     bool is_busy = s->d.in_flight > 0 || s->d.is_warming;
     char cause[400];
     s->pings_lost++;
+    size_t unread = s->d.transport == TRANSPORT_STDIO ? unread_of(s) : 0;
     if (outcome == PROBE_UNREACHABLE) {
-        struct runtime *r = &s->d.pool->runtime;
-        enum port_state port = r->port(r->self, s->d.id);
-        if (port == PORT_STRANGER)
-            snprintf(cause, sizeof cause, "port %d is another program's now", s->d.port);
-        else
-            snprintf(cause, sizeof cause, "port %d cannot be reached: %s", s->d.port, text);
+        say_unreachable(s, text, cause, sizeof cause);
         s->d.accepts = LAYER_FAILED;
         health_set(s, &s->d.mcp, LAYER_UNKNOWN, cause);
     } else if (is_busy) {
         snprintf(cause, sizeof cause, "busy with %s, and answers no ping meanwhile",
                  s->d.in_flight > 0 ? "a call" : "its warm-up");
+        health_set(s, &s->d.mcp, LAYER_UNKNOWN, cause);
+    } else if (unread) {
+        snprintf(cause, sizeof cause, "it does not read its standard input (%zu bytes wait)",
+                 unread);
+        s->d.accepts = LAYER_FAILED;
         health_set(s, &s->d.mcp, LAYER_UNKNOWN, cause);
     } else {
         snprintf(cause, sizeof cause, "no answer to %d ping%s of %d s", s->pings_lost,
@@ -202,8 +223,8 @@ static void on_lost(struct slot *s, enum probe_outcome outcome, const char *text
         health_set(s, &s->d.mcp, LAYER_FAILED, cause);
     }
     /* The warm-up has a limit of its own. */
-    bool is_sacred = s->d.is_warming ||
-                     (s->d.in_flight > 0 && clock_ms() - s->handed_ms < CALL_SACRED_MS);
+    bool is_sacred =
+        s->d.is_warming || (s->d.in_flight > 0 && clock_ms() - s->handed_ms < CALL_SACRED_MS);
     if (s->pings_lost >= PINGS_MOST && !is_sacred)
         give_up(s, cause);
     else
@@ -226,7 +247,7 @@ static void on_pinged(void *arg, enum probe_outcome outcome, const char *text)
             on_lost(s, outcome, text);
         return;
     }
-    heard(s);
+    health_heard(s);
     look_in(s, slot_settings(s)->health_s * 1000);
     if (s->is_warm_asked)
         health_warm(s, true);
@@ -279,14 +300,14 @@ static void on_warmed(void *arg, enum probe_outcome outcome, const char *text)
     s->warmed_ms = clock_ms();
     switch (outcome) {
     case PROBE_OK:
-        heard(s);
+        health_heard(s);
         if (d->step_ms[STEP_WARM] < 0 && !s->is_adopted)
             d->step_ms[STEP_WARM] = clock_ms() - s->asked_ms;
         health_set(s, &d->useful, LAYER_OK, NULL);
         break;
     case PROBE_TOOL_FAILED:
     case PROBE_REFUSED:
-        heard(s);
+        health_heard(s);
         health_set(s, &d->useful, LAYER_FAILED, text);
         break;
     case PROBE_UNREACHABLE:
@@ -336,6 +357,23 @@ static bool dial(void *arg, int *fd, struct err *err)
     return ok || err_set(err, why.code, 0, "%s", err_text(&why));
 }
 
+static bool send_line(void *arg, const char *json, size_t n, struct err *err)
+{
+    struct slot *s = arg;
+    struct runtime *r = &s->d.pool->runtime;
+    return r->send_line(r->self, s->d.id, json, n, err);
+}
+
+/* Committed before the second half of the handshake goes out: a later poold goes on from it. */
+static void on_handshake(void *arg, const char *json, size_t n)
+{
+    struct slot *s = arg;
+    char *message = xstrndup(json, n);
+    str_replace(&s->d.handshake, message);
+    free(message);
+    slot_save(s);
+}
+
 void health_init(struct slot *s)
 {
     ev_timer_init(&s->look, on_look, 0, 0);
@@ -348,8 +386,24 @@ void health_begin(struct slot *s)
 {
     if (s->probe)
         return;
+    struct ev_loop *loop = s->d.pool->loop;
     s->again_ms = 25;
-    s->probe = probe_new(s->d.pool->loop, s->d.transport, s->d.port, dial, s);
+    if (s->d.transport != TRANSPORT_STDIO) {
+        s->probe = probe_new(loop, s->d.transport, s->d.port, dial, s);
+        return;
+    }
+    const struct talk_how how = {
+        .is_private = s->d.is_private,
+        .root = s->d.project->root,
+        .epoch = s->d.pool->epoch,
+        .is_open = s->d.handshake || (s->d.is_private && s->was_ready && s->is_adopted),
+        .given = s->lines_given,
+        .send = send_line,
+        .unread = unread_of,
+        .on_handshake = on_handshake,
+        .arg = s,
+    };
+    s->probe = talk_new(loop, &how);
 }
 
 void health_ready(struct slot *s)

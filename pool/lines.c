@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "mcp/jsonrpc.h"
 #include "pool/slot.h"
+#include "pool/talk.h"
 
 #include <string.h>
 
@@ -34,6 +35,10 @@ void lines_take(struct slot *s, const char *line, size_t n)
         drop_rubbish(s, line, n);
         return;
     }
+    if (daemon_is_up(&s->d))
+        health_heard(s);
+    if (s->probe && talk_take(s->probe, &peek, line, n))
+        return;
     for (size_t i = 0; i < p->listener_count; i++)
         if (p->listeners[i].on_line)
             p->listeners[i].on_line(p->listeners[i].arg, &s->d, line, n);

@@ -63,6 +63,7 @@ static void load_daemon(void *arg, const struct daemon_row *row)
     s->eras = (unsigned)row->eras;
     snprintf(s->eras_of, sizeof s->eras_of, "%s", row->definition);
     str_replace(&d->detail, row->detail && row->detail[0] ? row->detail : NULL);
+    str_replace(&d->handshake, row->handshake && row->handshake[0] ? row->handshake : NULL);
     s->is_expected = row->ended_unix_ms == 0;
     s->was_ready = s->is_expected && row->ready_unix_ms != 0;
 }

@@ -78,6 +78,7 @@ struct slot {
     int failures_before; /* failed starts before the one that became ready */
     /* health */
     struct probe *probe;
+    int64_t lines_given;         /* stdio, adopted: by earlier poolds */
     int64_t rubbish;             /* lines of this life that are no message */
     bool is_our_want;            /* the last dial failed for want of poold's own means */
     bool is_pinging, is_shaking; /* a ping, a handshake is under way */
@@ -227,6 +228,8 @@ void health_handshake(struct slot *s);
 /* It became ready: regular looks, warm-up when it may run. */
 void health_ready(struct slot *s);
 void health_end(struct slot *s); /* the life is over, or is being ended */
+/* It has said something: everything below the tools is fine. */
+void health_heard(struct slot *s);
 /* Is its process stopped by a signal? Cheap: before it is shown to people. */
 void health_glance(struct slot *s);
 /* Look at once. */

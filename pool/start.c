@@ -207,16 +207,22 @@ static bool build(const struct slot *s, const struct config_server *server, int 
     const struct daemon *d = &s->d;
     struct start_spec spec = {0};
     struct strv words = {0};
-    char port_text[16];
-    snprintf(port_text, sizeof port_text, "%d", port);
+    char port_text[16] = "";
+    if (port)
+        snprintf(port_text, sizeof port_text, "%d", port);
     environ_base(d->pool->shell_path, &spec.env);
     environ_words(&spec.env, &words);
     const char *const own[][2] = {{"POOLD_PROJECT", d->project->root},
                                   {"POOLD_PROJECT_KEY", d->project->key},
                                   {"POOLD_SERVER", d->server},
                                   {"POOLD_PORT", port_text}};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+    size_t own_count = sizeof own / sizeof *own - (port ? 0 : 1);
+    for (size_t i = 0; i < own_count; i++)
         strv_env_set(&words, own[i][0], own[i][1]);
+    if (server->transport == CONFIG_STDIO) { /* as Claude Code gives it to the servers it starts */
+        strv_env_set(&words, "CLAUDE_PROJECT_DIR", d->project->root);
+        strv_env_set(&spec.env, "CLAUDE_PROJECT_DIR", d->project->root);
+    }
     strv_env_set(&words, "POOLD_STATE_DIR", d->pool->places.state_dir);
     bool ok = (!uses_serena(server) || serena_words(s, is_real, &words, err)) &&
               add_env(server, &words, &spec.env, err) &&
@@ -226,7 +232,7 @@ static bool build(const struct slot *s, const struct config_server *server, int 
     if (ok)
         spec.cwd =
             server->cwd ? config_expand(server->cwd, &words, err) : xstrdup(d->project->root);
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+    for (size_t i = 0; i < own_count; i++)
         strv_env_set(&spec.env, own[i][0], own[i][1]);
     strv_finish(&words);
     if (!ok || !spec.cwd) {
@@ -248,11 +254,6 @@ static bool check(const struct slot *s, const struct config_server **server, str
         return err_set(err, ERR_START_FAILED, 0,
                        "server %s is a remote one (url): clients reach it without poold",
                        d->server);
-    if ((*server)->transport == CONFIG_STDIO)
-        return err_set(err, ERR_START_FAILED, 0,
-                       "server %s speaks stdio, which is not served yet: give its command a port "
-                       "(${POOLD_PORT}) and set \"type\" to \"http\" or \"sse\"",
-                       d->server);
     if (stat(d->project->root, &st) != 0 || !S_ISDIR(st.st_mode))
         return err_set(err, ERR_START_FAILED, 0,
                        "the project directory %s is gone; `poolctl forget` drops it",
@@ -265,10 +266,13 @@ bool start_prepare(struct slot *s, struct start_spec *out, struct err *err)
     const struct config_server *server;
     if (!check(s, &server, err))
         return false;
-    s->d.transport = server->transport == CONFIG_SSE ? TRANSPORT_SSE : TRANSPORT_HTTP;
+    s->d.transport = (enum transport)server->transport;
     start_definition(s, s->d.definition);
     char *logs = str_path(s->d.pool->places.state_dir, "logs");
-    bool ok = dirs_make(logs, true, err) && lease_port(s, err) &&
+    bool is_stdio = s->d.transport == TRANSPORT_STDIO;
+    if (is_stdio)
+        s->d.port = 0;
+    bool ok = dirs_make(logs, true, err) && (is_stdio || lease_port(s, err)) &&
               build(s, server, s->d.port, true, out, err);
     free(logs);
     return ok;
@@ -280,6 +284,8 @@ bool start_describe(const struct slot *s, struct start_spec *out, struct err *er
     if (!check(s, &server, err))
         return false;
     int64_t port = s->d.port;
+    if (server->transport == CONFIG_STDIO)
+        return build(s, server, 0, false, out, err);
     if (!port)
         port = registry_lease_of(s->d.pool->registry, s->d.project->key, s->d.server);
     if (!port)

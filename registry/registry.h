@@ -24,7 +24,8 @@ struct registry;
                         X(PORT_TAKEN, "port-taken") X(HANDSHAKE_FAILED, "handshake-failed")        \
                             X(KEEPER_LOST, "keeper-lost") X(UNRESPONSIVE, "unresponsive")          \
                                 X(ORPHANED, "orphaned") X(GONE_WHILE_AWAY, "gone-while-away")      \
-                                    X(FORGOTTEN, "forgotten") X(DEFINITION, "definition-changed")
+                                    X(FORGOTTEN, "forgotten") X(DEFINITION, "definition-changed")    \
+                                        X(HANDSHAKE_LOST, "handshake-lost")
 enum reason {
     REASON_NONE,
 #define X(name, word) REASON_##name,

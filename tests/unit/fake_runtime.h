@@ -44,6 +44,9 @@ static struct fake {
     char lines[FAKE_LINES][2000];
     int line_count; /* given so far */
     bool is_full;
+    bool is_quiet; /* initialize and ping are not answered by themselves */
+    enum transport found_transport;
+    int64_t found_given, found_taken;
 } fake;
 
 static void fake_say(struct fake_life *life, enum run_event_kind kind)
@@ -88,7 +91,8 @@ static void fake_on_later(struct ev_loop *loop, struct ev_timer *timer, int even
         fake_exit(life, -1, 15, "");
     } else if (!is_exit && life->is_running) {
         fake_say(life, RUN_STARTED);
-        fake_say(life, RUN_TRY_NOW);
+        if (life->port)
+            fake_say(life, RUN_TRY_NOW);
     }
 }
 
@@ -166,6 +170,9 @@ static void fake_on_synced(struct ev_loop *loop, struct ev_timer *timer, int eve
                                                          .server = fake.found_server,
                                                          .definition = fake.found_definition,
                                                          .port = fake.found_port,
+                                                         .transport = fake.found_transport,
+                                                         .lines_given = fake.found_given,
+                                                         .lines_taken = fake.found_taken,
                                                          .pid = 4711,
                                                          .keeper_pid = 4710,
                                                          .started_unix_ms = 1000});
@@ -288,6 +295,46 @@ static void fake_destroy(void *self)
     fake.is_destroyed = true;
 }
 
+/* A line that a stdio daemon says. */
+static inline void fake_line(struct fake_life *life, const char *json)
+{
+    pool_on_run_event(fake.pool, &(struct run_event){.kind = RUN_LINE,
+                                                     .daemon_id = life->id,
+                                                     .generation = life->generation,
+                                                     .line = json,
+                                                     .line_size = strlen(json)});
+}
+
+struct fake_said { /* the answer that a stdio daemon gives from the loop */
+    struct ev_timer timer;
+    struct fake_life *life;
+    char json[400];
+};
+
+static void fake_on_said(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct fake_said *said = timer->data;
+    if (said->life->is_running && !fake.is_destroyed)
+        fake_line(said->life, said->json);
+    free(said);
+}
+
+/* Answer initialize or ping. */
+static void fake_later_line(struct fake_life *life, const char *line)
+{
+    struct fake_said *said = xcalloc(1, sizeof *said);
+    const char *id = strstr(line, "\"id\":\"") + 6;
+    snprintf(said->json, sizeof said->json, "{\"jsonrpc\":\"2.0\",\"id\":\"%.*s\",\"result\":{%s}}",
+             (int)strcspn(id, "\""), id,
+             strstr(line, "\"initialize\"") ? "\"protocolVersion\":\"2025-11-25\"" : "");
+    said->life = life;
+    ev_timer_init(&said->timer, fake_on_said, 0, 0);
+    said->timer.data = said;
+    ev_timer_start(fake.pool->loop, &said->timer);
+}
+
 /* What stdio daemons were given, one line each. */
 static bool fake_send_line(void *self, const char *daemon_id, const char *json, size_t n,
                            struct err *err)
@@ -298,7 +345,11 @@ static bool fake_send_line(void *self, const char *daemon_id, const char *json, 
         return err_set(err, ERR_DAEMON_LOST, 0, "the daemon is not there");
     if (fake.is_full)
         return err_set(err, ERR_CONFLICT, 0, "the daemon does not read its input");
-    snprintf(fake.lines[fake.line_count++ % FAKE_LINES], sizeof *fake.lines, "%.*s", (int)n, json);
+    char *line = fake.lines[fake.line_count++ % FAKE_LINES];
+    snprintf(line, sizeof *fake.lines, "%.*s", (int)n, json);
+    fake.shakes += strstr(line, "\"initialize\"") != NULL;
+    if (!fake.is_quiet && (strstr(line, "\"initialize\"") || strstr(line, "\"ping\"")))
+        fake_later_line(life, line);
     return true;
 }
 
