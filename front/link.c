@@ -81,6 +81,8 @@ void link_open(struct link *l)
 void link_resume(struct link *l, const char *daemon_id, const char *upstream_session)
 {
     link_reset(l);
+    if (transport_of(l->session->daemon) == &link_sse)
+        return; /* its stream ended with the poold that had opened it */
     snprintf(l->daemon_id, sizeof l->daemon_id, "%s", daemon_id);
     snprintf(l->protocol, sizeof l->protocol, "%s", l->session->protocol);
     l->transport = transport_of(l->session->daemon);
