@@ -242,7 +242,7 @@ static void check_stay(void *arg, struct session *s)
     }
     s->stay_at_ms = 0;
     s->has_stayed = true;
-    if (!session_client_is_there(s))
+    if (!session_client_is_there(s) || link_is_open(&s->link))
         return;
     if (daemon_is_up(s->daemon))
         link_open(&s->link);

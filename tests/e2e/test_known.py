@@ -90,6 +90,19 @@ def test_a_client_that_goes_at_once_starts_nothing(pool, project):
     assert pool.daemon(a)["starts"] == starts
 
 
+def test_a_session_that_stays_keeps_the_link_that_its_call_opened(pool, project):
+    a = project("a")
+    pool.configure({"fake": fake_server(), "slow": fake_server("--start-delay", "3")})
+    url = learn(pool, a)
+    client = Client(url).open()
+    stream = Stream(url, {"Mcp-Session-Id": client.session})
+    client.request("tools/list")
+    daemons_sessions = client.call("sessions")
+    pool.ctl("ensure", project("b"), "--server", "slow")  # longer than the time that counts
+    assert client.call("sessions") == daemons_sessions
+    stream.close()
+
+
 def test_a_daemon_that_was_stopped_is_not_started_again_for_an_old_session(pool, project):
     a = project("a")
     client, stream = stays(pool, a)
