@@ -205,10 +205,12 @@ void link_opened(struct link *l)
     struct session *s = l->session;
     l->state = LINK_OPEN;
     s->holds++;
+    /* Before any call: what the daemon sends unasked while it works on one must find the stream. It
+     * takes the connection of the handshake, so it is read before what comes on a new one. */
+    if (s->stream)
+        l->transport->push(l, true);
     restore_begin(s);
     list_each(node, after, &s->flights) flight_go(container_of(node, struct flight, session_node));
-    if (link_is_open(l) && s->stream)
-        l->transport->push(l, true);
     if (link_is_open(l))
         known_link_opened(s);
     s->holds--;
