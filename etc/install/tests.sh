@@ -1,6 +1,6 @@
 # What only the tests need: a Python environment with pytest, the Python SDK and stdio servers, the
-# TypeScript SDK, Claude Code and more servers from npm, and llhttp where the distribution has none. All of it below
-# $tests_dir, pinned, stamped.
+# TypeScript SDK, Claude Code and more servers from npm, the conformance suites with a Node.js of
+# their own, and llhttp where the distribution has none. All of it below $tests_dir, pinned, stamped.
 
 tests_dir="${POOLD_TESTS_DIR:-$cache_dir/poold-tests}"
 
@@ -26,21 +26,36 @@ install_test_venv() {
     printf '%s' "$stamp" >"$tests_dir/venv/.stamp"
 }
 
+# npm_ci NAME: what $install_dir/tests-NAME locks, into $tests_dir/NAME, without running its scripts.
+npm_ci() {
+    local dir="$tests_dir/$1" npm
+    npm="$(dirname "$(serena_node)")/../lib/node_modules/npm/bin/npm-cli.js"
+    mkdir -p "$dir"
+    cp "$install_dir/tests-$1"/package*.json "$dir/"
+    (cd "$dir" && quietly "$tests_dir/npm-$1.log" env PATH="$(dirname "$(serena_node)"):$PATH" \
+        "$(serena_node)" "$npm" ci --no-audit --no-fund --ignore-scripts) ||
+        die "installing the test tools by npm failed"
+}
+
 install_test_node() {
-    local stamp dir="$tests_dir/node" npm
+    local stamp dir="$tests_dir/node"
     stamp="$(checksum "$install_dir/tests-node/package-lock.json" "$install_dir/tests.sh")"
     stamped "$dir" "$stamp" && return 0
     say "tests: the TypeScript SDK, Claude Code and stdio servers into $dir"
-    npm="$(dirname "$(serena_node)")/../lib/node_modules/npm/bin/npm-cli.js"
-    mkdir -p "$dir"
-    cp "$install_dir"/tests-node/package*.json "$dir/"
-    (cd "$dir" && quietly "$tests_dir/npm.log" env PATH="$(dirname "$(serena_node)"):$PATH" \
-        "$(serena_node)" "$npm" ci --no-audit --no-fund --ignore-scripts) ||
-        die "installing the test tools by npm failed"
+    npm_ci node
     # Its install script only puts the native binary in place; npm may be told to run no scripts.
     (cd "$dir" && quietly "$tests_dir/claude.log" "$(serena_node)" \
         node_modules/@anthropic-ai/claude-code/install.cjs) ||
         die "Claude Code's own install script failed"
+    printf '%s' "$stamp" >"$dir/.stamp"
+}
+
+install_test_conformance() {
+    local stamp dir="$tests_dir/conformance"
+    stamp="$(checksum "$install_dir/tests-conformance/package-lock.json")"
+    stamped "$dir" "$stamp" && return 0
+    say "tests: the conformance suites and the Inspector into $dir"
+    npm_ci conformance
     printf '%s' "$stamp" >"$dir/.stamp"
 }
 
@@ -64,9 +79,11 @@ install_llhttp() {
 install_test_tools() {
     install_test_venv
     install_test_node
+    install_test_conformance
     POOLD_TEST_PYTHON="$tests_dir/venv/bin/python"
     POOLD_TEST_NODE="$(find_node)"
     POOLD_TEST_NODE_MODULES="$tests_dir/node/node_modules"
     POOLD_TEST_CLAUDE="$tests_dir/node/node_modules/.bin/claude"
-    export POOLD_TEST_PYTHON POOLD_TEST_NODE POOLD_TEST_NODE_MODULES POOLD_TEST_CLAUDE
+    POOLD_TEST_CONFORMANCE="$tests_dir/conformance"
+    export POOLD_TEST_PYTHON POOLD_TEST_NODE POOLD_TEST_NODE_MODULES POOLD_TEST_CLAUDE POOLD_TEST_CONFORMANCE
 }

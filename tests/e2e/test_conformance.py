@@ -1,0 +1,88 @@
+"""The official conformance suites say the same through the front as directly, check by check.
+
+The fixture (conformance/server.mjs) passes every check of both suites in each revision they know. So whatever
+fails through the front is the front's own doing.
+"""
+import functools
+import tempfile
+
+import pytest
+
+from conformance_suite import (everything_command, failing, fixture_command, free_port, run_suite, running)
+from conftest import HERE, make_project, pool_of_its_own
+
+# Suite, revision, how many scenarios and how many checks it has there: the table of docs/conformance.md.
+LEGS = [
+    ("0.1", "2025-06-18", 26, 26),
+    ("0.1", "2025-11-25", 32, 47),
+    ("0.2", "2025-03-26", 1, 3),
+    ("0.2", "2025-06-18", 27, 56),
+    ("0.2", "2025-11-25", 33, 84),
+    ("0.2", "2026-07-28", 40, 136),
+]
+# Revisions that the front does not speak yet.
+NO_REVISION = {"2026-07-28"}
+# Checks that are no verdict through the front. Lists are answered from memory, as JSON: there is no stream to judge.
+NO_VERDICT = {"server-sse-streams-functional"}
+# What the front does not do yet: to go on with a stream that the daemon closes in the middle of a call.
+NOT_YET = {"server-sse-priming-event", "server-sse-retry-field", "server-sse-disconnect-resume"}
+FULL = {"0.1": "0.1.16", "0.2": "0.2.0-alpha.12"}
+each_leg = pytest.mark.parametrize("suite, revision, scenarios, checks", LEGS)
+
+
+def server_entry(command, **more):
+    return {"command": command[0], "args": command[1:], "type": "http", **more}
+
+
+@pytest.fixture(scope="module")
+def directly():
+    """verdicts(suite, revision) of the fixture itself; each leg runs once."""
+    with tempfile.TemporaryDirectory(prefix="poold-") as root:
+        port = free_port()
+        with running([*fixture_command(root), "--port", port], port):
+            @functools.cache
+            def verdicts(suite, revision):
+                return run_suite(suite, f"http://127.0.0.1:{port}/mcp", f"{root}/{suite}-{revision}", revision)
+            yield verdicts
+
+
+@pytest.fixture(scope="module")
+def front(request):
+    """(pool, url) of a front with the fixture behind it."""
+    with pool_of_its_own(request.config) as pool:
+        command = [*fixture_command(pool.root), "--port", "${POOLD_PORT}"]
+        pool.configure({"fixture": server_entry(command)})
+        project = make_project(pool)
+        yield pool, pool.ctl("ensure", project).stdout.strip()
+
+
+@each_leg
+def test_the_fixture_passes_every_check_directly(directly, suite, revision, scenarios, checks):
+    verdicts = directly(suite, revision)
+    assert not failing(verdicts)
+    assert (len({scenario for scenario, _ in verdicts}), len(verdicts)) == (scenarios, checks)
+    row = f"| {FULL[suite]} | {revision} | {scenarios} | {checks} |"
+    assert row in (HERE.parent.parent / "docs" / "conformance.md").read_text()
+
+
+@each_leg
+def test_every_check_that_passes_directly_passes_through_the_front(request, directly, front, suite, revision,
+                                                                   scenarios, checks):
+    if revision in NO_REVISION:
+        request.applymarker(pytest.mark.xfail)
+    pool, url = front
+    through = run_suite(suite, url, pool.root / f"{suite}-{revision}", revision)
+    passed = {check for check, (verdict, _) in directly(suite, revision).items() if verdict == "SUCCESS"}
+    missing = [f"{scenario}: {check}: not there" for scenario, check in passed - through.keys()
+               if check not in NO_VERDICT | NOT_YET]
+    assert not missing + failing({check: through[check] for check in passed & through.keys()})
+
+
+@pytest.mark.parametrize("scenario", ["dns-rebinding-protection", "server-session-lifecycle"])
+def test_what_the_front_answers_for_passes_whatever_the_server(pool, project, scenario):
+    """The reference server "everything" checks neither Host nor Origin; the front does it in its place."""
+    a = project()
+    pool.configure({"everything": server_entry([*everything_command(), "streamableHttp"],
+                                               env={"PORT": "${POOLD_PORT}"})})
+    url = pool.ctl("ensure", a).stdout.strip()
+    assert not failing(run_suite("0.2", url, pool.root / "through", "2025-11-25", scenario))
