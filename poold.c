@@ -291,8 +291,8 @@ static bool build(struct poold *p, struct err *err)
         return false;
     p->log_limit = log_limit_create(p->loop, p->pool);
     p->front_places = (struct front_places){p->dirs.state_dir, p->places.api_socket};
-    p->front =
-        front_create(p->loop, p->places.sockets.front, p->pool, p->registry, &p->front_places, err);
+    p->front = front_create(p->loop, p->places.sockets.front, p->places.sockets.mcp, p->pool,
+                            p->registry, &p->front_places, err);
     if (!p->front)
         return false;
     struct api_host host = {

@@ -6,6 +6,7 @@
 #define CAP_BODY (4 * 1024 * 1024)          /* an MCP request body: the daemons' own limit */
 #define CAP_OUT (256 * 1024)                /* unsent bytes to one peer before its source pauses */
 #define CAP_MESSAGE (64 * 1024 * 1024)      /* a message that must be held whole (HTTP+SSE) */
+#define CAP_HELD (16 * 1024 * 1024)         /* of one client's answers, held until each is whole */
 #define CAP_HANDSHAKE (1024 * 1024)         /* an initialize answer */
 #define CAP_EVENT (64 * 1024)               /* an SSE event that is longer goes on in parts */
 #define CAP_REPLAY (1024 * 1024)            /* kept of one response stream, to be resumed */

@@ -106,6 +106,8 @@ static char *fill(void *arg, const char *name)
         return take(f->manager->word, part_of(p->listen, true));
     if (strcmp(name, "apiSocket") == 0)
         return take(f->manager->line, str_path(p->run_dir, "api.sock"));
+    if (strcmp(name, "mcpSocket") == 0)
+        return take(f->manager->line, str_path(p->run_dir, "mcp.sock"));
     if (strcmp(name, "log") == 0)
         return take(f->manager->word, str_path(p->state_dir, "logs/poold.log"));
     if (strcmp(name, "finalStatuses") == 0)

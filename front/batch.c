@@ -112,9 +112,11 @@ static const struct conn_user batch_user = {on_gone, on_drained};
 
 /* --- the request --- */
 
-/* How many requests there are; -1 with what is wrong. */
-static int count_requests(struct span array, const char **why)
+int batch_count(const struct session *s, struct span array, const char **why)
 {
+    *why = "batches are of the revision 2025-03-26 only";
+    if (strcmp(s->protocol, "2025-03-26") != 0)
+        return -1;
     const char *at = array.p, *stop = array.p + array.n;
     struct span element;
     int requests = 0, elements = 0;
@@ -161,9 +163,7 @@ static void start(struct session *s, struct batch *b, struct span element, const
 void batch_request(struct conn *c, struct session *s, struct span array, const char *headers)
 {
     const char *why = NULL, *at = array.p, *stop = array.p + array.n;
-    int requests = strcmp(s->protocol, "2025-03-26") == 0
-                       ? count_requests(array, &why)
-                       : (why = "batches are of the revision 2025-03-26 only", -1);
+    int requests = batch_count(s, array, &why);
     if (requests < 0) {
         conn_answer_error(c, 400, (struct span){0}, err_row(ERR_BAD_REQUEST)->rpc, why);
         return;

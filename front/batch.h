@@ -6,6 +6,8 @@
 
 struct session;
 
+/* How many requests the array has; -1 with why it is no batch that s may send. */
+int batch_count(const struct session *s, struct span array, const char **why);
 /* Serve an array that was POSTed to s; the connection is answered, now or by its flights. headers:
  * of the client's for the daemon (lines), or NULL. */
 void batch_request(struct conn *c, struct session *s, struct span array, const char *headers);

@@ -90,12 +90,7 @@ struct session *client_session(struct conn *c, const struct request *request,
     struct err err = {0};
     if (!client_route(c, request, url, id, &route))
         return NULL;
-    struct daemon *d = NULL;
-    if (c->front->session_count >= CAP_SESSIONS)
-        err_set(&err, ERR_TOO_BIG, 0, "there are %d sessions already", CAP_SESSIONS);
-    else
-        d = pool_slot(c->front->pool, route.project, route.server[0] ? route.server : NULL, &err);
-    struct session *s = d ? session_new(c->front, d, route.rule, c->owner, client_kind) : NULL;
+    struct session *s = session_make(c->front, &route, c->owner, client_kind, &err);
     if (s)
         s->is_lean |= url->is_lean;
     else

@@ -5,6 +5,8 @@
 #include "base/str.h"
 #include "mcp/handshake.h"
 
+#define SMALL CAP_EVENT /* answers up to this wait for no others */
+
 /* --- answers go to the session's stream, whole messages only --- */
 
 static void json_end(struct flight *f)
@@ -35,14 +37,47 @@ static void nothing(struct flight *f)
     (void)f;
 }
 
+/* Answers are held until they are whole, many at once: past CAP_HELD in all only the eldest of the
+ * large ones is read on. */
 static bool is_full(struct flight *f)
 {
-    return f->session->stream && conn_is_full(f->session->stream);
+    struct session *s = f->session;
+    const struct flight *eldest = NULL;
+    size_t held = 0;
+    if (!s->stream)
+        return false;
+    if (conn_is_full(s->stream))
+        return true;
+    if (f->held.len <= SMALL)
+        return false;
+    list_each(node, after, &s->flights)
+    {
+        const struct flight *other = container_of(node, struct flight, session_node);
+        held += other->held.len;
+        if (!eldest && other->held.len > SMALL)
+            eldest = other;
+    }
+    bool must_wait = held > CAP_HELD && f != eldest;
+    s->has_waiting |= must_wait;
+    return must_wait;
+}
+
+static void end(struct flight *f)
+{
+    struct session *s = f->session;
+    struct conn *c = s->stream;
+    buf_release(&f->held);
+    if (s->has_waiting) {
+        s->has_waiting = false;
+        flight_resume_all(s);
+    }
+    if (c && c->reader)
+        c->reader->on_room(c);
 }
 
 const struct flight_client client_stream_sink = {
-    flight_hold_begin, flight_hold_data, json_end, events,  message,
-    nothing,           nothing,          is_full,  nothing, NULL};
+    flight_hold_begin, flight_hold_data, json_end, events, message, end,
+    nothing,           is_full,          nothing,  NULL};
 
 /* --- requests --- */
 

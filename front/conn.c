@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,27 +21,36 @@
 #define REQUEST_TIME_MS 20000 /* from a request's first byte to its last */
 #define SILENT_MS 60000       /* a new connection that says nothing */
 #define LINGER_MS 2000
-#define OUT_MAX (CAP_MESSAGE + 4 * CAP_OUT)
+#define OUT_MAX (CAP_MESSAGE + CAP_HELD + 4 * CAP_OUT)
 
 static void on_io(struct ev_loop *loop, ev_io *w, int events);
 
-void conn_create(struct front *f, int fd)
+struct conn *conn_create_with(struct front *f, int fd, const struct conn_reader *reader,
+                              void *reader_self)
 {
     struct conn *c = xcalloc(1, sizeof *c);
     c->front = f;
+    c->reader = reader;
+    c->reader_self = reader_self;
     c->in.cap = CAP_HEAD + CAP_BODY + READ_SIZE;
     c->out.cap = OUT_MAX;
     list_init(&c->search_node);
     list_add_tail(&f->conns, &c->node);
     f->conn_count++;
+    ev_io_init(&c->io, on_io, fd, EV_READ);
+    ev_io_start(f->loop, &c->io);
+    return c;
+}
+
+void conn_create(struct front *f, int fd)
+{
+    struct conn *c = conn_create_with(f, fd, NULL, NULL);
     struct err err = {0};
     if (!peer_identify(fd, &c->peer, &err))
         c->peer.is_known = false;
     net_no_delay(fd);
     c->deadline_ms = clock_ms() + SILENT_MS;
     front_time_something(f);
-    ev_io_init(&c->io, on_io, fd, EV_READ);
-    ev_io_start(f->loop, &c->io);
 }
 
 void conn_close(struct conn *c)
@@ -65,6 +75,8 @@ void conn_reap(struct front *f)
     {
         struct conn *c = container_of(node, struct conn, node);
         list_remove(node);
+        if (c->reader)
+            c->reader->free(c);
         buf_release(&c->in);
         buf_release(&c->out);
         owner_free(c->owner);
@@ -93,7 +105,8 @@ void conn_gone(struct conn *c)
 
 void conn_take(struct conn *c, const struct conn_user *user, void *self)
 {
-    c->state = CONN_BUSY;
+    if (!c->reader)
+        c->state = CONN_BUSY;
     c->user = user;
     c->user_self = self;
 }
@@ -156,9 +169,12 @@ bool conn_is_full(const struct conn *c)
 static void tell_drained(struct conn *c)
 {
     bool is_full = conn_is_full(c);
-    if (c->was_full && !is_full && c->user)
-        c->user->on_drained(c->user_self);
+    bool has_drained = c->was_full && !is_full;
     c->was_full = is_full;
+    if (has_drained && c->user)
+        c->user->on_drained(c->user_self);
+    if (has_drained && c->reader && !c->is_doomed)
+        c->reader->on_room(c);
 }
 
 void conn_flush(struct conn *c)
@@ -383,8 +399,9 @@ static void consume(struct conn *c, const char *bytes, size_t n)
 {
     bool is_own = c->in.len && bytes == c->in.data;
     size_t at = 0;
-    while (at < n && c->state == CONN_READING && !c->is_doomed) {
-        size_t used = take_request(c, bytes + at, n - at);
+    while (at < n && c->state == CONN_READING && !c->is_paused && !c->is_doomed) {
+        size_t used = c->reader ? c->reader->take(c, bytes + at, n - at)
+                                : take_request(c, bytes + at, n - at);
         if (!used)
             break;
         at += used;
@@ -399,6 +416,8 @@ static void consume(struct conn *c, const char *bytes, size_t n)
     }
     if (!c->in.len)
         buf_release(&c->in);
+    if (c->reader)
+        return;
     if (c->in.len && c->state == CONN_READING) {
         if (!c->deadline_ms || c->deadline_ms > clock_ms() + REQUEST_TIME_MS)
             c->deadline_ms = clock_ms() + REQUEST_TIME_MS;
@@ -412,12 +431,42 @@ static void consume(struct conn *c, const char *bytes, size_t n)
         watch(c, c->io.events & ~EV_READ);
 }
 
+void conn_pause(struct conn *c)
+{
+    c->is_paused = true;
+    watch(c, c->io.events & ~EV_READ);
+}
+
+void conn_resume(struct conn *c)
+{
+    if (c->is_doomed || c->state != CONN_READING)
+        return;
+    c->is_paused = false;
+    if (!c->has_ended)
+        watch(c, c->io.events | EV_READ);
+    if (c->in.len)
+        consume(c, c->in.data, c->in.len);
+}
+
+/* It has closed its sending half: the other one too? */
+static bool still_listens(const struct conn *c)
+{
+    struct pollfd look = {.fd = c->io.fd};
+    return poll(&look, 1, 0) == 0;
+}
+
 static void on_readable(struct conn *c)
 {
     char *bytes = c->front->read_buffer;
     ssize_t n = recv(c->io.fd, bytes, READ_SIZE, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
+    if (n == 0 && c->reader && c->state == CONN_READING && still_listens(c)) {
+        c->has_ended = true;
+        watch(c, c->io.events & ~EV_READ);
+        c->reader->on_end(c);
+        return;
+    }
     if (n <= 0) {
         conn_gone(c);
         return;

@@ -11,6 +11,7 @@
 #include "platform/peer.h"
 
 struct owner; /* front/route.h */
+struct conn;
 
 enum conn_state {
     CONN_READING, /* waiting for (the rest of) a request */
@@ -24,12 +25,29 @@ struct conn_user {               /* who is told while a request is being answere
     void (*on_drained)(void *self); /* what was written has gone out (after conn_is_full) */
 };
 
+/* How bytes become requests where they are not HTTP. Such a connection goes on reading while it is
+ * being answered. */
+struct conn_reader {
+    /* One request off the front of the bytes (borrowed for the call): how many were used; 0: more
+     * must come, or it is paused. After the client's end there come no more. */
+    size_t (*take)(struct conn *c, const char *bytes, size_t n);
+    /* The client sends no more, but may still listen. */
+    void (*on_end)(struct conn *c);
+    /* An answer has ended, or bytes have gone out: it may go on if it was paused. */
+    void (*on_room)(struct conn *c);
+    /* The connection is freed: so is reader_self. */
+    void (*free)(struct conn *c);
+};
+
 struct conn {
     struct front *front;
     struct list node, search_node;
     ev_io io;
     enum conn_state state;
     bool is_http10, is_head, was_full, will_close, is_doomed, continue_sent;
+    bool is_paused, has_ended;        /* with a reader: it waits; the client sends no more */
+    const struct conn_reader *reader; /* NULL: HTTP */
+    void *reader_self;
     struct buf in, out;
     struct peer_id peer;
     struct peer_search *search;
@@ -45,6 +63,12 @@ struct request { /* a whole request, borrowed for the call */
 };
 
 void conn_create(struct front *f, int fd);
+/* One that is read by reader; it has no peer_id and no time limit. */
+struct conn *conn_create_with(struct front *f, int fd, const struct conn_reader *reader,
+                              void *reader_self);
+/* Stop and go on reading; conn_resume reads what is here already, so call it from the loop. */
+void conn_pause(struct conn *c);
+void conn_resume(struct conn *c);
 /* Stop using it: told user nothing, freed soon. */
 void conn_close(struct conn *c);
 /* Close it as if the client had: the user hears it once. */

@@ -29,6 +29,11 @@ static void take_body(struct flight *f, struct span body)
     f->body_n = body.n;
 }
 
+static bool is_of_client(const struct flight *f)
+{
+    return f->kind == FLIGHT_CALL || f->kind == FLIGHT_INITIALIZE;
+}
+
 struct flight *flight_new(struct session *s, enum flight_kind kind,
                           const struct flight_client *client, struct conn *conn, struct span body,
                           const struct rpc_peek *peek, char *headers_take)
@@ -54,6 +59,7 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     list_init(&f->call_node);
     list_add_tail(&s->front->flights, &f->node);
     list_add_tail(&s->flights, &f->session_node);
+    s->calls += is_of_client(f);
     front_time_something(s->front);
     return f;
 }
@@ -72,7 +78,7 @@ void flight_replace_body(struct flight *f, struct span body)
 
 static void set_using(struct flight *f, bool is_using)
 {
-    if (f->kind == FLIGHT_ONEWAY || f->kind == FLIGHT_OWN || f->is_using == is_using)
+    if (!is_of_client(f) || f->is_using == is_using)
         return;
     f->is_using = is_using;
     if (is_using)
@@ -88,6 +94,7 @@ static void flight_free(struct flight *f)
     list_remove(&f->node);
     list_remove(&f->session_node);
     list_remove(&f->call_node);
+    f->session->calls -= is_of_client(f);
     lean_free(f);
     replay_end(f->replay);
     free(f->parts);
@@ -414,7 +421,7 @@ void flight_drop_all(struct session *s)
     list_each(node, after, &s->flights)
     {
         struct flight *f = container_of(node, struct flight, session_node);
-        if (f->kind != FLIGHT_ONEWAY && !f->has_answer && f->form != FORM_JSON)
+        if (f->kind != FLIGHT_ONEWAY && !f->has_answer && f->form != FORM_JSON && !s->asks_again)
             give_error(f, ERR_NOT_RUNNING,
                        "poold was ended while this call was under way; it may have run");
         f->client->end(f);
@@ -427,7 +434,7 @@ void flight_resume_all(struct session *s)
     list_each(node, after, &s->flights)
     {
         struct flight *f = container_of(node, struct flight, session_node);
-        if (f->up)
+        if (f->up && !f->client->is_full(f))
             upstream_resume(f->up);
     }
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "front/client_lines.h"
 #include "front/conn.h"
 #include "front/event_id.h"
 #include "front/flight.h"
@@ -22,17 +23,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void on_accept(struct ev_loop *loop, ev_io *w, int events)
+static void accept_some(struct front *f, ev_io *w, void (*take)(struct front *f, int fd))
 {
-    (void)events;
-    struct front *f = container_of(w, struct front, accept_io);
     for (int i = 0; i < 64; i++) { /* then the others' turn */
-        int fd = net_accept(f->listen_fd);
+        int fd = net_accept(w->fd);
         if (fd < 0) {
             if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
                 return;
             log_warn("a connection could not be accepted", "error=%s", log_quote(strerror(errno)));
-            ev_io_stop(loop, w); /* no descriptor is free: the backlog waits for the next second */
+            ev_io_stop(f->loop, w); /* no descriptor is free: the backlog waits for a second */
             front_time_something(f);
             return;
         }
@@ -40,8 +39,22 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
             close(fd);
             continue;
         }
-        conn_create(f, fd);
+        take(f, fd);
     }
+}
+
+static void on_accept(struct ev_loop *loop, ev_io *w, int events)
+{
+    (void)loop;
+    (void)events;
+    accept_some(container_of(w, struct front, accept_io), w, conn_create);
+}
+
+static void on_accept_lines(struct ev_loop *loop, ev_io *w, int events)
+{
+    (void)loop;
+    (void)events;
+    accept_some(container_of(w, struct front, accept_lines), w, client_lines_accept);
 }
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
@@ -66,6 +79,7 @@ static void on_second(struct ev_loop *loop, ev_timer *w, int events)
     struct front *f = container_of(w, struct front, second);
     int64_t now_ms = clock_ms();
     ev_io_start(loop, &f->accept_io);
+    ev_io_start(loop, &f->accept_lines);
     bool any = flight_check_time(f, now_ms);
     any |= known_check_time(f, now_ms);
     any |= session_check_left(f);
@@ -184,7 +198,7 @@ static void on_line_room(void *arg, struct daemon *d)
 
 /* --- life --- */
 
-struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *pool,
+struct front *front_create(struct ev_loop *loop, int listen_fd, int lines_fd, struct pool *pool,
                            struct registry *registry, const struct front_places *places,
                            struct err *err)
 {
@@ -193,7 +207,6 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     f->pool = pool;
     f->registry = registry;
     f->places = places;
-    f->listen_fd = listen_fd;
     f->port = net_port(listen_fd);
     f->uid = getuid();
     struct list *lists[] = {
@@ -227,6 +240,8 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *poo
     ev_timer_start(loop, &f->minute);
     ev_io_init(&f->accept_io, on_accept, listen_fd, EV_READ);
     ev_io_start(loop, &f->accept_io);
+    ev_io_init(&f->accept_lines, on_accept_lines, lines_fd, EV_READ);
+    ev_io_start(loop, &f->accept_lines);
     struct pool_listener listener = {.arg = f,
                                      .on_change = on_daemon_change,
                                      .is_held = is_held,
@@ -249,6 +264,7 @@ void front_destroy(struct front *f)
     conn_reap(f);
     upstream_reap(f);
     ev_io_stop(f->loop, &f->accept_io);
+    ev_io_stop(f->loop, &f->accept_lines);
     ev_prepare_stop(f->loop, &f->reaper);
     ev_idle_stop(f->loop, &f->search_idle);
     ev_timer_stop(f->loop, &f->second);

@@ -16,9 +16,9 @@ struct front_places {       /* borrowed for the front's life */
     const char *api_socket; /* requests that are not MCP go there */
 };
 
-/* listen_fd: a listening TCP socket on loopback (borrowed: whoever handed it over keeps it). New.
- */
-struct front *front_create(struct ev_loop *loop, int listen_fd, struct pool *pool,
+/* listen_fd: a listening TCP socket on loopback, lines_fd: the listening mcp.sock (both borrowed:
+ * whoever handed them over keeps them). New. */
+struct front *front_create(struct ev_loop *loop, int listen_fd, int lines_fd, struct pool *pool,
                            struct registry *registry, const struct front_places *places,
                            struct err *err) MUST_CHECK;
 /* Ends every connection; sessions stay in the registry. NULL is fine. */

@@ -173,8 +173,11 @@ static bool answer_handshake(struct flight *f, const char *result)
          handshake_check((struct span){message.data, message.len}, protocol, sizeof protocol, &err);
     if (ok) {
         memcpy(s->protocol, protocol, sizeof protocol);
+        bool is_new = !s->is_published;
         note_stay(s);
         link_answer_initialize(s, f, (struct span){message.data, message.len});
+        if (!is_new) /* its row was written before its client said who it is */
+            session_save(s);
     }
     buf_release(&message);
     return ok;
@@ -222,6 +225,13 @@ bool known_answer(struct flight *f)
     s->holds--;
     session_release(s);
     return ok;
+}
+
+struct span known_list(struct session *s, enum known_kind kind)
+{
+    const struct known *k = known_of(s);
+    const char *result = k ? k->results[kind] : NULL;
+    return (struct span){result, result ? strlen(result) : 0};
 }
 
 /* --- staying --- */

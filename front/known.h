@@ -30,6 +30,9 @@ enum known_kind {
 enum known_kind known_kind_of(struct span method, struct span params);
 /* Answer a queued flight from memory if that can be done: then it is over, true. */
 bool known_answer(struct flight *f);
+/* A list as it is remembered for the client of s (raw result), empty if it is not. Borrowed until
+ * the loop is reached. */
+struct span known_list(struct session *s, enum known_kind kind);
 /* The daemon has answered initialize (whole message). */
 void known_take_handshake(struct session *s, struct span message);
 /* The link is open: ask again for what was not confirmed in this life of the daemon. */

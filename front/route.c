@@ -7,9 +7,11 @@
 
 static const char ways[] =
     "name the project in the URL (/p/KEY/mcp; `poolctl ensure DIR` prints it), "
-    "in an X-Poold-Project header (path or key) or as ?project=PATH";
+    "in an X-Poold-Project header (path or key), as ?project=PATH, or over mcp.sock in the first "
+    "line: {\"poold\":{\"project\":PATH}}";
 
-static const char *const rule_words[] = {"none", "path", "header", "query", "session", "cwd"};
+static const char *const rule_words[] = {"none", "path",    "header", "query",
+                                         "line", "session", "cwd"};
 
 const char *route_word(enum route_rule rule)
 {
@@ -123,6 +125,17 @@ bool route_by_request(struct front *f, const struct route_url *url, const struct
     if (r.rule != ROUTE_NONE && !(r.project = by_name(f, name, err)))
         return false;
     *out = r;
+    return true;
+}
+
+bool route_by_name(struct front *f, const char *name, enum route_rule rule, struct route *out,
+                   struct err *err)
+{
+    struct project *project = by_name(f, name, err);
+    if (!project)
+        return false;
+    out->rule = rule;
+    out->project = project;
     return true;
 }
 

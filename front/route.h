@@ -6,8 +6,16 @@
 #include "mcp/http_head.h"
 #include "platform/peer.h"
 
-enum route_rule { ROUTE_NONE, ROUTE_PATH, ROUTE_HEADER, ROUTE_QUERY, ROUTE_SESSION, ROUTE_OWNER };
-const char *route_word(enum route_rule rule);      /* none path header query session cwd */
+enum route_rule {
+    ROUTE_NONE,
+    ROUTE_PATH,
+    ROUTE_HEADER,
+    ROUTE_QUERY,
+    ROUTE_LINE, /* the first line of a client that speaks JSON lines */
+    ROUTE_SESSION,
+    ROUTE_OWNER
+};
+const char *route_word(enum route_rule rule);      /* none path header query line session cwd */
 enum route_rule route_rule_from(const char *word); /* ROUTE_SESSION for what is none of them */
 
 enum route_endpoint { ENDPOINT_API, ENDPOINT_MCP, ENDPOINT_SSE, ENDPOINT_MESSAGES };
@@ -41,6 +49,9 @@ struct route {
  * True with rule ROUTE_NONE when it names none. The server is set in any case. */
 bool route_by_request(struct front *f, const struct route_url *url, const struct http_head *head,
                       struct route *out, struct err *err) MUST_CHECK;
+/* By a name that the client gives: an absolute path, or a project key. */
+bool route_by_name(struct front *f, const char *name, enum route_rule rule, struct route *out,
+                   struct err *err) MUST_CHECK;
 /* By the owner of the socket. Err NO_PROJECT tells the user the ways to name one. */
 bool route_by_owner(struct front *f, const struct owner *owner, struct route *out,
                     struct err *err) MUST_CHECK;

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const client_words[] = {"http", "sse"};
+static const char *const client_words[] = {"http", "sse", "lines"};
 
 const char *session_client_word(enum session_client c)
 {
@@ -59,14 +59,33 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
     list_init(&s->alias_node);
     s->late.cap = CAP_BODY;
     link_init(&s->link, s);
-    if (owner && owner->is_found) {
-        s->pid = owner->pid;
-        s->pid_start = owner->start_time;
-        s->program = xstrdup(owner->program);
-        s->cwd = xstrdup(owner->cwd);
-        departed_watch(s);
-    }
+    if (owner && owner->is_found)
+        session_set_owner(s, owner);
     return s;
+}
+
+void session_set_owner(struct session *s, const struct owner *owner)
+{
+    departed_unwatch(s);
+    free(s->program);
+    free(s->cwd);
+    s->pid = owner->pid;
+    s->pid_start = owner->start_time;
+    s->program = xstrdup(owner->program);
+    s->cwd = xstrdup(owner->cwd);
+    departed_watch(s);
+}
+
+struct session *session_make(struct front *f, const struct route *route, const struct owner *owner,
+                             enum session_client client_kind, struct err *err)
+{
+    if (f->session_count >= CAP_SESSIONS) {
+        err_set(err, ERR_TOO_BIG, 0, "there are %d sessions already", CAP_SESSIONS);
+        return NULL;
+    }
+    struct daemon *d =
+        pool_slot(f->pool, route->project, route->server[0] ? route->server : NULL, err);
+    return d ? session_new(f, d, route->rule, owner, client_kind) : NULL;
 }
 
 static void enter(struct session *s)

@@ -16,11 +16,12 @@
 
 /* What the client speaks. */
 enum session_client {
-    CLIENT_HTTP, /* Streamable HTTP with our session id */
-    CLIENT_SSE,  /* HTTP+SSE */
+    CLIENT_HTTP,  /* Streamable HTTP with our session id */
+    CLIENT_SSE,   /* HTTP+SSE */
+    CLIENT_LINES, /* JSON lines over mcp.sock */
     CLIENT_COUNT
 };
-const char *session_client_word(enum session_client c); /* http sse */
+const char *session_client_word(enum session_client c); /* http sse lines */
 
 struct session {
     struct front *front;
@@ -34,6 +35,8 @@ struct session {
     bool is_departed;               /* its client's process has ended */
     bool is_shared;                 /* its server is a stdio one that all sessions share */
     bool needs_own;                 /* "share": "session": a daemon of its own, once it needs one */
+    bool ends_with_stream;          /* nobody could come back to it */
+    bool asks_again;                /* its client asks again for what is lost with poold */
     bool is_lean;                   /* its client sees three tools in the place of all (lean.h) */
     enum route_rule rule;           /* that decided the project */
     char *initialize;               /* raw params of the client's initialize, to do it again */
@@ -47,6 +50,8 @@ struct session {
     char *program, *cwd;
     int64_t created_unix_ms, last_use_unix_ms;
     struct list flights;
+    bool has_waiting;    /* some of its answers wait until others are whole (client_stream.c) */
+    int calls;           /* requests of its client under way, among the flights */
     struct known *known; /* what is remembered for its client, NULL until it is asked for */
     int64_t stay_at_ms;  /* answered from memory: is it still there then? 0: not asked */
     bool has_stayed;     /* that was looked at: a daemon that is stopped later stays stopped */
@@ -64,6 +69,12 @@ struct session {
 /* A session of this slot. owner may be NULL. Not in the table until published. */
 struct session *session_new(struct front *f, struct daemon *daemon, enum route_rule rule,
                             const struct owner *owner, enum session_client client_kind);
+/* The same for a request that was routed: its slot is made where need be. Err says what is wrong.
+ */
+struct session *session_make(struct front *f, const struct route *route, const struct owner *owner,
+                             enum session_client client_kind, struct err *err) MUST_CHECK;
+/* The process of its client is this one (found). */
+void session_set_owner(struct session *s, const struct owner *owner);
 /* Give it its id and put it into the table: requests may name it, but it is nobody's yet. */
 void session_enlist(struct session *s);
 /* The same, and into the registry and the lists: it is a client's. */

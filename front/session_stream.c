@@ -4,6 +4,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "front/client_lines.h"
 #include "front/flight.h"
 #include "mcp/sse.h"
 
@@ -18,13 +19,15 @@ static void on_stream_gone(void *self)
         session_stream_await(s);
     else
         link_push_changed(&s->link);
+    if (s->ends_with_stream && !s->is_ended)
+        session_end(s);
 }
 
 static void on_stream_drained(void *self)
 {
     struct session *s = self;
     link_drained(&s->link);
-    if (s->client_kind == CLIENT_SSE) /* their answers go through the stream too */
+    if (s->client_kind != CLIENT_HTTP) /* their answers go through the stream too */
         flight_resume_all(s);
 }
 
@@ -80,13 +83,23 @@ void session_stream_events(struct session *s, const char *bytes, size_t n)
         return;
     }
     s->stream_beat_ms = clock_ms();
-    conn_add(s->stream, bytes, n);
+    if (s->client_kind == CLIENT_LINES)
+        lines_write_events(s->stream, bytes, n);
+    else
+        conn_add(s->stream, bytes, n);
     if (s->stream)
         conn_flush(s->stream);
 }
 
 void session_stream_message(struct session *s, struct span json)
 {
+    if (s->client_kind == CLIENT_LINES) {
+        if (s->stream)
+            lines_write(s->stream, json);
+        if (s->stream)
+            conn_flush(s->stream);
+        return;
+    }
     struct buf event = BUF_INIT(CAP_MESSAGE + 1024);
     if (sse_event_write(&event, "message", NULL, json))
         session_stream_events(s, event.data, event.len);
@@ -109,7 +122,7 @@ bool session_streams_beat(struct front *f, int64_t now_ms)
     list_each(node, after, &f->streams)
     {
         struct session *s = container_of(node, struct session, stream_node);
-        if (now_ms - s->stream_beat_ms >= STREAM_BEAT_MS)
+        if (s->client_kind != CLIENT_LINES && now_ms - s->stream_beat_ms >= STREAM_BEAT_MS)
             session_stream_events(s, comment, sizeof comment - 1);
     }
     return !list_is_empty(&f->streams);

@@ -18,9 +18,9 @@ struct front {
     struct pool *pool;
     struct registry *registry;
     const struct front_places *places;
-    int listen_fd, port;
-    uid_t uid; /* ours: whose requests are answered */
-    ev_io accept_io;
+    int port;
+    uid_t uid;                     /* ours: whose requests are answered */
+    ev_io accept_io, accept_lines; /* the fixed port, mcp.sock */
 
     struct list conns; /* client connections */
     int conn_count;

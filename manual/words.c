@@ -78,6 +78,7 @@ const char *manual_route_rule(const char *word)
         {"path", "The URL names it: /p/KEY/mcp."},
         {"header", "The header X-Poold-Project names it, by its key or an absolute path."},
         {"query", "?project= in the URL names it, by its key or an absolute path."},
+        {"line", "The first line over mcp.sock names it, by its key or an absolute path."},
         {"session", "It is the project of the MCP session that the request belongs to."},
         {"cwd", "It is the project around the working directory of the process that owns the "
                 "client's socket."},

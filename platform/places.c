@@ -15,20 +15,25 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define FIRST_FD 3 /* of handed-over sockets: sd_listen_fds(3) */
+#define FD_ROOM 16
+
 void places_init(struct places *p, const char *run_dir, const char *listen)
 {
     *p = (struct places){.run_dir = run_dir,
                          .listen = listen,
                          .sockets = {-1, -1, -1},
                          .api_socket = str_path(run_dir, "api.sock"),
+                         .mcp_socket = str_path(run_dir, "mcp.sock"),
                          .lock_fd = -1};
 }
 
 void places_finish(struct places *p)
 {
     free(p->api_socket);
+    free(p->mcp_socket);
     free(p->address);
-    p->api_socket = p->address = NULL;
+    p->api_socket = p->mcp_socket = p->address = NULL;
 }
 
 /* An exclusive lock on run_dir/name, or -1. keep_on_exec: whoever we become goes on holding it. */
@@ -84,6 +89,18 @@ static bool listen_front(const struct places *p, int *fd, struct err *err)
     return net_listen_tcp(p->listen, fd, err);
 }
 
+/* The sockets as descriptors 3, 4, ..., open across exec; the lock moves out of their way first. */
+static bool pass_on(int lock, const int *sockets, int count, struct err *err)
+{
+    bool ok = fcntl(lock, F_DUPFD, FIRST_FD + FD_ROOM) >= 0;
+    int moved[FD_ROOM];
+    for (int i = 0; ok && i < count; i++)
+        ok = (moved[i] = fcntl(sockets[i], F_DUPFD_CLOEXEC, FIRST_FD + FD_ROOM)) >= 0;
+    for (int i = 0; ok && i < count; i++)
+        ok = dup2(moved[i], FIRST_FD + i) >= 0;
+    return ok || err_set(err, ERR_SYSTEM, errno, "unable to pass on the listening sockets");
+}
+
 bool places_hold(const struct places *p, const char *keeper_program, const char *log_format,
                  char **argv, struct err *err)
 {
@@ -94,19 +111,14 @@ bool places_hold(const struct places *p, const char *keeper_program, const char 
     if (serving < 0)
         return already_running(p, err);
     close(serving);
-    int front, api;
-    if (!listen_front(p, &front, err) || !net_listen_unix(p->api_socket, &api, err))
+    int front, api, mcp;
+    if (!listen_front(p, &front, err) || !net_listen_unix(p->api_socket, &api, err) ||
+        !net_listen_unix(p->mcp_socket, &mcp, err) ||
+        !pass_on(lock, (int[]){front, api, mcp}, 3, err))
         return false;
-    /* As descriptors 3 and 4, open across exec; the lock moves out of their way first. */
-    int moved_lock = fcntl(lock, F_DUPFD, 16);
-    int moved_front = fcntl(front, F_DUPFD_CLOEXEC, 16),
-        moved_api = fcntl(api, F_DUPFD_CLOEXEC, 16);
-    if (moved_lock < 0 || moved_front < 0 || moved_api < 0 || dup2(moved_front, 3) < 0 ||
-        dup2(moved_api, 4) < 0)
-        return err_set(err, ERR_SYSTEM, errno, "unable to pass on the listening sockets");
     struct strv args = {0};
-    const char *const fixed[] = {keeper_program, "hold",      "--run-dir",   p->run_dir,
-                                 "--fd-names",   "front:api", "--log-format"};
+    const char *const fixed[] = {keeper_program, "hold",          "--run-dir",   p->run_dir,
+                                 "--fd-names",   "front:api:mcp", "--log-format"};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         strv_add(&args, fixed[i]);
     strv_add(&args, log_format);
@@ -146,6 +158,8 @@ bool places_serve(struct places *p, struct err *err)
     if (p->sockets.front < 0 && !listen_front(p, &p->sockets.front, err))
         return false;
     if (p->sockets.api < 0 && !net_listen_unix(p->api_socket, &p->sockets.api, err))
+        return false;
+    if (p->sockets.mcp < 0 && !net_listen_unix(p->mcp_socket, &p->sockets.mcp, err))
         return false;
     p->address = xasprintf("127.0.0.1:%d", net_port(p->sockets.front));
     return write_run_file(p, "poold.pid", getpid(), err) &&

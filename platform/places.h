@@ -2,7 +2,7 @@
  * directory, its listening sockets, and the keeper that holds them while poold is away.
  *
  * run_dir: poold.lock (the serving poold's), holder.flock (the holder's), poold.pid, port,
- * api.sock. Errors: ALREADY_RUNNING names the pid that serves. */
+ * api.sock, mcp.sock. Errors: ALREADY_RUNNING names the pid that serves. */
 #pragma once
 #include "base/err.h"
 #include "platform/activate.h"
@@ -10,8 +10,9 @@
 struct places {
     const char *run_dir, *listen;    /* borrowed; listen as HOST:PORT */
     struct activate_sockets sockets; /* as handed over; completed by places_serve */
-    char *api_socket, *address;      /* address: where the front really is, once we serve */
-    int lock_fd;                     /* -1 until we serve */
+    char *api_socket, *mcp_socket;
+    char *address; /* where the front really is, once we serve */
+    int lock_fd;   /* -1 until we serve */
 };
 
 /* run_dir and listen are borrowed for the struct's life. */

@@ -2,9 +2,10 @@
 """A small MCP server for provoking faults; the main paths are tested with real Serena and real SDKs.
 
 Speaks Streamable HTTP (answers as SSE, or JSON with --json) or HTTP+SSE (--transport sse). Tools: echo,
-whoami (project, pid), slow (seconds, with progress), big (bytes), crash (the process ends itself), env,
-calls (names so far), notify (tools/list_changed), forget (all sessions), mute (answers nothing from then on),
-grow (megabytes of memory), settings (log level and subscriptions of the session), sessions (living ones).
+whoami (project, pid), slow (seconds, with progress), look (the same, annotated as reading only), big (bytes), crash
+(the process ends itself), env, calls (names so far), notify (tools/list_changed), forget (all sessions), mute (answers
+nothing from then on), grow (megabytes of memory), settings (log level and subscriptions of the session), sessions
+(living ones).
 """
 import argparse
 import json
@@ -28,6 +29,7 @@ turn = threading.Lock()  # --one-at-a-time
 
 TOOLS = [{"name": n, "description": n, "inputSchema": {"type": "object"}}
          for n in ("echo", "whoami", "slow", "big", "crash", "env", "calls", "notify", "forget", "mute", "grow", "settings", "sessions")]
+TOOLS.append({**TOOLS[2], "name": "look", "description": "slow, but only reads", "annotations": {"readOnlyHint": True}})
 
 
 def text(value, is_error=False):
@@ -40,7 +42,7 @@ def call_tool(name, arguments, progress, session):
         return text(arguments.get("text", ""))
     if name == "whoami":
         return text(json.dumps({"project": args.project, "pid": os.getpid(), "cwd": os.getcwd()}))
-    if name == "slow":
+    if name in ("slow", "look"):
         steps = int(arguments.get("steps", 1))
         for i in range(steps):
             stop.wait(float(arguments.get("seconds", 1)) / steps)
@@ -117,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
         return json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"null")
 
     def send(self, status, value=None, headers=()):
-        data = b"" if value is None else json.dumps(value).encode()
+        data = b"" if value is None else json.dumps(value, indent=1 if args.pretty else None).encode()
         self.send_response(status)
         for name, content in headers:
             self.send_header(name, content)
@@ -235,6 +237,7 @@ def main():
     parser.add_argument("--project", default="")
     parser.add_argument("--transport", default="http")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--pretty", action="store_true", help="line ends in its JSON answers")
     parser.add_argument("--start-delay", type=float, default=0)
     parser.add_argument("--exit-code", type=int)
     parser.add_argument("--never-listen", action="store_true")

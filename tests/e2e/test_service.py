@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from conftest import BIN, alive, wait_until
+from lines_client import Socket as Lines
 from mcp_client import Client
 
 PATH = ":".join(dict.fromkeys(p for p in os.environ["PATH"].split(":") if p.startswith("/")))
@@ -31,16 +32,20 @@ class Manager:
         self.pool = pool
         pool.run.mkdir(mode=0o700, parents=True)
         self.front = socket.create_server(("127.0.0.1", pool.port), backlog=512)
-        self.api = socket.socket(socket.AF_UNIX)
-        self.api.bind(str(pool.run / "api.sock"))
-        self.api.listen(128)
+        self.api, self.mcp = self.listen("api.sock"), self.listen("mcp.sock")
         self.notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notes.bind(str(pool.root / "notify"))
         self.notes.settimeout(20)
         self.heard = []
 
-    def start(self, names="front:api", watchdog_us=None):
-        env = {**self.pool.env, "LISTEN_FDS": "2", "NOTIFY_SOCKET": str(self.pool.root / "notify")}
+    def listen(self, name):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(str(self.pool.run / name))
+        s.listen(128)
+        return s
+
+    def start(self, names="front:api:mcp", watchdog_us=None):
+        env = {**self.pool.env, "LISTEN_FDS": "3", "NOTIFY_SOCKET": str(self.pool.root / "notify")}
         if names:
             env["LISTEN_FDNAMES"] = names
         self.pool.state.joinpath("logs").mkdir(parents=True, exist_ok=True)
@@ -51,12 +56,13 @@ class Manager:
                 env["LISTEN_PID"] = str(os.getpid())
                 if watchdog_us:
                     env.update(WATCHDOG_USEC=str(watchdog_us), WATCHDOG_PID=str(os.getpid()))
-                # Out of the way of 1 to 4 first.
-                high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in (log, self.front.fileno(), self.api.fileno())]
+                # Out of the way of 1 to 5 first.
+                high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100)
+                        for fd in (log, log, *(s.fileno() for s in (self.front, self.api, self.mcp)))]
                 os.setsid()
-                for fd, source in ((1, high[0]), (2, high[0]), (3, high[1]), (4, high[2])):
+                for fd, source in enumerate(high, 1):
                     os.dup2(source, fd)
-                os.closerange(5, 256)
+                os.closerange(6, 256)
                 os.execve(BIN / "poold", ["poold"], env)
             finally:
                 os._exit(127)
@@ -72,7 +78,7 @@ class Manager:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def close(self):
-        for s in (self.front, self.api, self.notes):
+        for s in (self.front, self.api, self.mcp, self.notes):
             s.close()
 
 
@@ -83,7 +89,8 @@ def manager(pool):
     m.close()
     if alive(m.pid):
         m.end(signal.SIGTERM)
-    (pool.run / "api.sock").unlink(missing_ok=True)
+    for name in ("api.sock", "mcp.sock"):
+        (pool.run / name).unlink(missing_ok=True)
 
 
 class Visitors:
@@ -111,7 +118,7 @@ class Visitors:
         self.thread.join()
 
 
-@pytest.mark.parametrize("names", ["front:api", "poold.socket:poold.socket", None])
+@pytest.mark.parametrize("names", ["front:api:mcp", "poold.socket:poold.socket:poold.socket", None])
 def test_poold_takes_the_sockets_whatever_the_unit_calls_them(pool, manager, names):
     manager.start(names)
     manager.hear("READY=1")
@@ -169,6 +176,11 @@ def test_a_restart_by_the_manager_refuses_nobody_and_keeps_daemons_and_sessions(
     assert not visitors.failures, visitors.failures[:3]
     client.close()
     assert client.whoami()["pid"] == before["pid"], "the session goes on"
+    manager.end(sig)
+    waiting = Lines(pool, project=str(repo), wait=False)  # in the backlog of the socket that the manager holds
+    manager.start()
+    assert waiting.open().whoami()["pid"] == before["pid"]
+    waiting.close()
     after = pool.daemon(repo)
     assert (after["daemonId"], after["pid"], after["state"]) == (before["daemonId"], before["pid"], "ready")
 
@@ -254,7 +266,8 @@ def test_launchds_plist_can_be_read_and_says_what_is_needed(pool, tmp_path):
     assert job["ProgramArguments"][job["ProgramArguments"].index("--state-dir") + 1] == str(odd)
     assert job["Sockets"]["front"] == {"SockNodeName": "127.0.0.1", "SockServiceName": str(pool.port),
                                        "SockType": "stream"}
-    assert job["Sockets"]["api"] == {"SockPathName": str(pool.run / "api.sock"), "SockPathMode": 0o600}
+    for name in ("api", "mcp"):
+        assert job["Sockets"][name] == {"SockPathName": str(pool.run / f"{name}.sock"), "SockPathMode": 0o600}
     assert job["AbandonProcessGroup"] is True and job["KeepAlive"] == {"SuccessfulExit": False}
     assert job["EnvironmentVariables"]["PATH"] == PATH
 

@@ -131,6 +131,7 @@ static void a_service_keeps_its_promises(void **state)
             fail_msg("no line \"%s\"", wanted[i]);
     assert_true(has_line(files.items[1].text, "ListenStream=127.0.0.1:7337"));
     assert_true(has_line(files.items[1].text, "ListenStream=/r/api.sock"));
+    assert_true(has_line(files.items[1].text, "ListenStream=/r/mcp.sock"));
     for (size_t i = 0; i < files.count; i++)
         assert_null(strchr(files.items[i].text, '@'));
     service_files_finish(&files);
