@@ -7,6 +7,7 @@
 #include "front/lean.h"
 #include "front/replay.h"
 #include "front/restore.h"
+#include "front/trail.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -98,6 +99,9 @@ static void flight_free(struct flight *f)
     lean_free(f);
     replay_end(f->replay);
     free(f->parts);
+    if (f->trail)
+        trail_finish(f->trail, f->session->front->loop);
+    free(f->trail);
     buf_release(&f->held);
     free(f->headers);
     free(f->body);
@@ -366,7 +370,7 @@ static void check_waiting(struct flight *f, int64_t now_ms)
     }
     if (f->phase == FLIGHT_QUEUED && now_ms - f->born_ms >= wait_ms) {
         if (f->session->link.state == LINK_OPENING)
-            link_reset(&f->session->link); /* it never answered the handshake: begin anew */
+            link_close(&f->session->link); /* it never answered the handshake: begin anew */
         bool has_no_place =
             d->state == DAEMON_STARTING && d->step_ms[STEP_SPAWNED] < 0 && d->detail;
         flight_fail(

@@ -30,6 +30,7 @@ enum flight_kind {
 struct flight;
 struct replay;
 struct sse_filter;
+struct trail;
 struct flight_client {                                    /* how the answer goes to the client */
     void (*json_begin)(struct flight *f, int64_t length); /* -1: not known */
     void (*json_data)(struct flight *f, const char *bytes, size_t n);
@@ -69,6 +70,9 @@ struct flight {
     struct list call_node; /* over a shared stdio daemon: of front->calls or front->cancelled */
     uint64_t serial;       /* of its alias there */
     int tries, told;       /* hand-overs; progress messages of ours */
+    unsigned link_serial;  /* of the link it was handed over to last */
+    bool had_session;      /* ... and whether that was one of a session of the daemon's */
+    bool is_resent;        /* it was handed over again, to a new session: not twice */
     int64_t born_ms, beat_ms, born_us;
     /* reading the daemon's answer */
     int status;
@@ -76,6 +80,7 @@ struct flight {
     bool is_chunking; /* a JSON answer of unknown length goes out in chunks of ours */
     struct sse_splitter split;
     struct buf held;          /* unfinished event, or an answer that must be whole */
+    struct trail *trail;      /* of an event stream whose events the daemon numbers, or NULL */
     struct sse_filter *parts; /* of an event that goes on in parts, or NULL */
     bool is_part_answer;
     /* writing to an HTTP client */
@@ -107,6 +112,8 @@ void flight_answer_pieces(struct flight *f, const struct span *pieces, size_t co
 void flight_end(struct flight *f);
 /* Bytes of the daemon's SSE answer: whole events go on, the rest is held (flight_events.c). */
 void flight_sse(struct flight *f, const char *bytes, size_t n);
+/* An event with a number of the daemon's was read (link_call.c). */
+void flight_note_number(struct flight *f, const struct sse_event *event);
 /* A message for this flight's client (progress, request, answer). True if it was the answer. */
 bool flight_message(struct flight *f, struct span json, bool is_answer);
 /* The client's connection is gone. */

@@ -6,6 +6,8 @@
 #include "front/flight.h"
 #include "mcp/sse_filter.h"
 
+#include <string.h>
+
 /* Is it the answer? -1: not decidable yet. data_is_whole: event.data is one whole line. */
 static int is_answer(const char *bytes, size_t n, const struct sse_event *event)
 {
@@ -19,13 +21,18 @@ static int is_answer(const char *bytes, size_t n, const struct sse_event *event)
 
 static void take_event(struct flight *f, const char *bytes, size_t n)
 {
+    static const char changed[] = "/list_changed\"";
     struct sse_event event;
     sse_event_parse(bytes, n, &event);
+    if (event.is_numbered)
+        flight_note_number(f, &event);
     if (!event.data_lines || (event.data_lines == 1 && !event.data.n))
         return; /* a comment or a priming event: our stream has its own */
     f->beat_ms = clock_ms();
-    if (!f->has_answer)
-        f->has_answer = is_answer(bytes, n, &event) == 1;
+    bool is_it = is_answer(bytes, n, &event) == 1;
+    f->has_answer |= is_it;
+    if (!is_it && memmem(bytes, n, changed, sizeof changed - 1))
+        known_list_changed(f->session);
     if (!event.is_numbered) {
         f->client->events(f, bytes, n);
         return;

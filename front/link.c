@@ -17,6 +17,8 @@ void link_init(struct link *l, struct session *s)
     *l = (struct link){.session = s, .held = BUF_INIT(CAP_MESSAGE)};
     list_init(&l->member_node);
     list_init(&l->turn_node);
+    ev_init(&l->trail.timer, link_push_again);
+    l->trail.timer.data = l;
 }
 
 void link_reset(struct link *l)
@@ -26,6 +28,8 @@ void link_reset(struct link *l)
     l->opening = l->push = NULL;
     list_remove(&l->member_node);
     list_remove(&l->turn_node);
+    trail_finish(&l->trail, l->session->front->loop);
+    l->has_pushed = false;
     l->state = LINK_NONE;
     l->serial++;
     l->restoring = 0;
@@ -90,6 +94,7 @@ void link_resume(struct link *l, const char *daemon_id, const char *upstream_ses
     l->state = LINK_OPEN;
     if (l->transport == &link_stdio)
         link_stdio_resume(l);
+    l->has_pushed = true; /* it may have */
     l->session->front->metrics.links_resumed++;
 }
 
@@ -107,7 +112,8 @@ bool link_is_known_upstream(const struct link *l)
 
 void link_close(struct link *l)
 {
-    if (link_is_open(l))
+    bool is_opening = l->state == LINK_OPENING && l->transport == &link_http;
+    if (is_opening || link_is_open(l))
         l->transport->close(l);
     link_reset(l);
 }

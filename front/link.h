@@ -7,6 +7,7 @@
 #pragma once
 #include "base/buf.h"
 #include "base/list.h"
+#include "front/trail.h"
 #include "mcp/http_head.h"
 #include "mcp/sse.h"
 
@@ -54,7 +55,9 @@ struct link {
     bool is_result_sse; /* the handshake's answer comes as SSE */
     int status;
     struct sse_splitter split;
-    struct buf held; /* unfinished event of the push stream, or a handshake answer */
+    struct buf held;    /* unfinished event of the push stream, or a handshake answer */
+    struct trail trail; /* of the push stream (HTTP) */
+    bool has_pushed;    /* the daemon has (or for an earlier poold may have) opened that stream */
 };
 
 void link_init(struct link *l, struct session *s);
@@ -96,5 +99,7 @@ void link_message(struct link *l, struct span json);
 void link_suspect(struct link *l);
 /* The initialize request with the client's params, for the wire. */
 bool link_initialize_body(struct link *l, struct buf *out) MUST_CHECK;
+/* link_push.c: the timer of l->trail, data l. */
+void link_push_again(struct ev_loop *loop, ev_timer *w, int events);
 /* Where the daemon listens for MCP, and the Host it wants. */
 const char *link_path(const struct link *l);

@@ -1,9 +1,10 @@
 /* front/link_http.c - links to daemons that speak Streamable HTTP: a POST per message, the answer
- * as JSON or SSE in its response; a GET stream for what comes unasked. (MCP 2025-11-25,
- * transports.) */
+ * as JSON or SSE in its response (link_call.c); a GET stream for what comes unasked (link_push.c).
+ * (MCP 2025-11-25, transports.) */
+#include "front/link_http.h"
+
 #include "base/caps.h"
 #include "base/str.h"
-#include "front/flight.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +25,8 @@ static char *head_lines(const struct link *l, const char *method, const char *ac
                      is_negotiated ? l->protocol : "", is_negotiated ? "\r\n" : "");
 }
 
-static void send_message(struct link *l, struct upstream *up, const char *extra, const char *body,
-                         size_t body_n)
+void link_http_post(struct link *l, struct upstream *up, const char *extra, const char *body,
+                    size_t body_n)
 {
     static const char accept[] =
         "application/json, text/event-stream\r\nContent-Type: application/json";
@@ -46,10 +47,16 @@ static void send_message(struct link *l, struct upstream *up, const char *extra,
         free(lines);
 }
 
-static void send_bare(struct link *l, struct upstream *up, const char *method, const char *accept)
+void link_http_bare(struct link *l, struct upstream *up, const char *method, const char *accept,
+                    const char *last_id)
 {
     char *lines = head_lines(l, method, accept);
     upstream_add_str(up, lines);
+    if (last_id) {
+        upstream_add_str(up, "Last-Event-ID: ");
+        upstream_add_str(up, last_id);
+        upstream_add_str(up, "\r\n");
+    }
     upstream_add_str(up, "\r\n");
     upstream_flush(up);
     free(lines);
@@ -67,7 +74,7 @@ static void http_open(struct link *l)
     l->is_result_sse = false;
     l->opening = upstream_open(l->session->front, l->session->daemon, &initialize_user, l, &err);
     if (l->opening && link_initialize_body(l, &body))
-        send_message(l, l->opening, NULL, body.data, body.len);
+        link_http_post(l, l->opening, NULL, body.data, body.len);
     buf_release(&body);
     if (!l->opening) {
         /* Not from inside flight_go: the one-second look tries again or the pool tells more. */
@@ -113,7 +120,7 @@ static bool send_initialized(struct link *l)
         link_failed(l, true, err_text(&err));
         return false;
     }
-    send_message(l, l->opening, NULL, body, sizeof body - 1);
+    link_http_post(l, l->opening, NULL, body, sizeof body - 1);
     return true;
 }
 
@@ -188,228 +195,54 @@ static const struct upstream_user initialize_user = {on_initialize_head, on_coll
 static const struct upstream_user initialized_user = {on_initialized_head, on_ignore, on_nothing,
                                                       on_initialized_end};
 
-/* --- calls --- */
-
-/* 404 (or 400 of servers that do not conform) to a session id: the daemon has forgotten us. */
-static bool is_session_lost(const struct flight *f)
-{
-    return f->session->link.upstream_session && f->tries < 2 &&
-           (f->status == 404 || f->status == 400);
-}
-
-static void on_call_head(void *self, const struct http_head *head)
-{
-    struct flight *f = self;
-    f->status = head->status;
-    f->is_sse_answer = http_value_has(http_header(head, "Content-Type"), "text/event-stream");
-    f->split = (struct sse_splitter){0};
-    bool is_empty = head->has_length && head->length == 0;
-    if (f->status == 200 && !f->is_sse_answer && !is_empty && f->kind != FLIGHT_ONEWAY) {
-        f->phase = FLIGHT_STREAMING;
-        f->client->json_begin(f, head->has_length ? head->length : -1);
-    }
-}
-
-static void on_call_body(void *self, const char *bytes, size_t n)
-{
-    struct flight *f = self;
-    if (f->kind == FLIGHT_ONEWAY)
-        return;
-    if (f->status == 200 && f->is_sse_answer)
-        flight_sse(f, bytes, n);
-    else if (f->status == 200)
-        f->client->json_data(f, bytes, n);
-    else if (!buf_add(&f->held, bytes, n)) /* an HTTP error's body, judged when it is whole */
-        flight_fail(f, ERR_DAEMON_LOST, "the daemon's error answer is too large");
-}
-
-static void on_call_pause(void *self)
-{
-    struct flight *f = self;
-    if (f->is_sse_answer && f->resume == RESUME_PRIMED && f->form == FORM_NONE)
-        f->client->beat(f); /* the answer's head came alone: a client that knows how may resume */
-    f->client->flush(f);
-    if (f->up && f->client->is_full(f))
-        upstream_pause(f->up);
-}
-
-/* Hand it over again after the link was lost; the call was not taken. */
-static void again(struct flight *f)
-{
-    f->phase = FLIGHT_QUEUED;
-    buf_release(&f->held);
-    flight_go(f);
-}
-
-static void end_of_http_error(struct flight *f)
-{
-    struct rpc_peek peek;
-    rpc_peek(f->held.data, f->held.len, &peek);
-    bool is_ours = peek.kind == RPC_RESPONSE && peek.id.n == f->id.n && f->id.n &&
-                   memcmp(peek.id.p, f->id.p, f->id.n) == 0;
-    if (is_ours) /* every client reports an error in a 200 at once, and survives it */
-        flight_answer(f, (struct span){f->held.data, f->held.len});
-    else
-        flight_fail(f, ERR_DAEMON_LOST, "the daemon answered with HTTP status %d: %.*s", f->status,
-                    (int)(f->held.len < 300 ? f->held.len : 300), f->held.len ? f->held.data : "");
-}
-
-static void on_call_end(void *self, enum upstream_end how)
-{
-    struct flight *f = self;
-    struct link *l = &f->session->link;
-    f->up = NULL;
-    if (how == UPSTREAM_UNSENT || how == UPSTREAM_STALE) {
-        f->phase = FLIGHT_QUEUED;
-        if (how == UPSTREAM_STALE && f->tries < 2)
-            flight_go(f);
-        else
-            link_suspect(l); /* the pool's news or the next second moves it on */
-        return;
-    }
-    if (how == UPSTREAM_DONE && f->status != 200 && f->kind != FLIGHT_ONEWAY) {
-        if (is_session_lost(f)) {
-            link_reset(l);
-            again(f);
-        } else {
-            end_of_http_error(f);
-        }
-        return;
-    }
-    if (how == UPSTREAM_DONE && !f->is_sse_answer && f->kind != FLIGHT_ONEWAY) {
-        if (f->phase != FLIGHT_STREAMING) {
-            flight_fail(f, ERR_DAEMON_LOST, "the daemon's answer was empty");
-            return;
-        }
-        f->client->json_end(f);
-        f->has_answer = true;
-    }
-    if (how == UPSTREAM_BROKEN)
-        link_suspect(&f->session->link);
-    if (f->form == FORM_JSON && !f->has_answer && f->conn) {
-        conn_close(f->conn); /* half a JSON body cannot be mended: the length says it is cut */
-        f->conn = NULL;
-        f->client = &flight_client_none;
-    }
-    flight_end(f);
-}
-
-static const struct upstream_user call_user = {on_call_head, on_call_body, on_call_pause,
-                                               on_call_end};
-
-static void http_send(struct link *l, struct flight *f)
-{
-    struct err err = {0};
-    f->up = upstream_open(l->session->front, l->session->daemon, &call_user, f, &err);
-    if (!f->up) { /* stays queued: the pool looks, and wakes it */
-        link_suspect(l);
-        return;
-    }
-    f->phase = FLIGHT_SENT;
-    f->status = 0;
-    send_message(l, f->up, f->headers, f->body, f->body_n);
-}
-
-/* --- the GET stream --- */
-
-static void on_push_head(void *self, const struct http_head *head)
-{
-    struct link *l = self;
-    if (head->status != 200 ||
-        !http_value_has(http_header(head, "Content-Type"), "text/event-stream")) {
-        upstream_close(l->push); /* 405: it does not push */
-        l->push = NULL;
-    }
-}
-
-/* Whole events of the push stream go on as they are; that a list has changed is noted. */
-static void pass_events(struct session *s, const char *bytes, size_t n)
-{
-    static const char changed[] = "/list_changed\"";
-    session_stream_events(s, bytes, n);
-    if (memmem(bytes, n, changed, sizeof changed - 1))
-        known_list_changed(s);
-}
-
-static void on_push_body(void *self, const char *bytes, size_t n)
-{
-    struct link *l = self;
-    struct session *s = l->session;
-    size_t whole = sse_split(&l->split, bytes, n);
-    if (whole && l->held.len) {
-        if (buf_add(&l->held, bytes, whole))
-            pass_events(s, l->held.data, l->held.len);
-        buf_release(&l->held);
-    } else if (whole) {
-        pass_events(s, bytes, whole);
-    }
-    if (l->push && whole < n && !buf_add(&l->held, bytes + whole, n - whole)) {
-        upstream_close(l->push);
-        l->push = NULL;
-    }
-}
-
-static void on_push_pause(void *self)
-{
-    struct link *l = self;
-    if (l->push && l->session->stream && conn_is_full(l->session->stream))
-        upstream_pause(l->push);
-}
-
-static void on_push_end(void *self, enum upstream_end how)
-{
-    struct link *l = self;
-    (void)how;
-    l->push = NULL;
-    buf_release(&l->held);
-    link_suspect(l);
-    /* The client's stream stays; it is joined to the next life's when the link opens again. */
-}
-
-static const struct upstream_user push_user = {on_push_head, on_push_body, on_push_pause,
-                                               on_push_end};
-
-static void http_push(struct link *l, bool is_wanted)
-{
-    if (!is_wanted) {
-        upstream_close(l->push);
-        l->push = NULL;
-        return;
-    }
-    if (l->push)
-        return;
-    struct err err = {0};
-    l->split = (struct sse_splitter){0};
-    buf_release(&l->held);
-    l->push = upstream_open(l->session->front, l->session->daemon, &push_user, l, &err);
-    if (l->push)
-        send_bare(l, l->push, "GET", "text/event-stream");
-}
-
 /* --- the end --- */
 
-static void on_delete_head(void *self, const struct http_head *head)
+static void on_no_head(void *self, const struct http_head *head)
 {
     (void)self;
     (void)head;
 }
-static void on_delete_end(void *self, enum upstream_end how)
+static void on_no_end(void *self, enum upstream_end how)
 {
     (void)self;
     (void)how;
 }
-static const struct upstream_user delete_user = {on_delete_head, on_ignore, on_nothing,
-                                                 on_delete_end};
+static const struct upstream_user nobody = {on_no_head, on_ignore, on_nothing, on_no_end};
+
+/* The handshake of a link that was closed meanwhile (self: its upstream): what it has made in the
+ * daemon is ended as soon as its id is known. */
+static void on_late_head(void *self, const struct http_head *head)
+{
+    struct upstream *up = self;
+    struct span id = http_header(head, "Mcp-Session-Id");
+    struct err err = {0};
+    if (head->status != 200 || !id.n || strcmp(up->daemon->id, up->daemon_id) != 0)
+        return;
+    struct upstream *delete = upstream_open(up->front, up->daemon, &nobody, NULL, &err);
+    if (!delete)
+        return;
+    upstream_add_str(delete, "DELETE /mcp HTTP/1.1\r\nHost: 127.0.0.1:");
+    upstream_add_int(delete, up->daemon->port);
+    upstream_add_str(delete, "\r\nMcp-Session-Id: ");
+    upstream_add(delete, id.p, id.n);
+    upstream_add_str(delete, "\r\n\r\n");
+    upstream_flush(delete);
+}
+static const struct upstream_user late_user = {on_late_head, on_ignore, on_nothing, on_no_end};
 
 static void http_close(struct link *l)
 {
-    if (!l->upstream_session)
-        return;
     struct err err = {0};
-    struct upstream *up =
-        upstream_open(l->session->front, l->session->daemon, &delete_user, NULL, &err);
-    if (up) /* nobody waits for its answer */
-        send_bare(l, up, "DELETE", "application/json");
+    if (l->upstream_session) { /* nobody waits for its answer */
+        struct upstream *up =
+            upstream_open(l->session->front, l->session->daemon, &nobody, NULL, &err);
+        if (up)
+            link_http_bare(l, up, "DELETE", "application/json", NULL);
+    } else if (l->opening && !l->opening->has_head) {
+        l->opening->user = &late_user;
+        l->opening->self = l->opening;
+        l->opening = NULL;
+    }
 }
 
-const struct link_transport link_http = {http_open, http_send, http_push, http_close};
+const struct link_transport link_http = {http_open, link_http_send, link_http_push, http_close};
