@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/mcp_session.h"
 #include "cli/output.h"
+#include "cli/target.h"
 #include "cli/tool_arguments.h"
 #include "cli/tool_content.h"
 #include "cli/tool_list.h"
@@ -129,13 +130,16 @@ static bool print(struct cli *cli, const json_t *result, struct err *err)
 
 static bool run(struct cli *cli, struct err *err)
 {
-    const char *where = cli_text(cli, "project") ? cli_text(cli, "project") : ".";
+    struct target t = {0};
     json_t *arguments = NULL, *result = NULL;
-    if (!read_arguments(cli, where, &arguments, err))
+    if (!target_from(cli_text(cli, "project") ? cli_text(cli, "project") : ".", &t, err))
         return false;
-    bool ok = call(cli, where, arguments, &result, err) && print(cli, result, err);
+    const char *where = t.path ? t.path : t.name;
+    bool ok = read_arguments(cli, where, &arguments, err) &&
+              call(cli, where, arguments, &result, err) && print(cli, result, err);
     json_decref(arguments);
     json_decref(result);
+    target_finish(&t);
     return ok;
 }
 

@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/mcp_session.h"
 #include "cli/output.h"
+#include "cli/start_poold.h"
 #include "cli/table.h"
 #include "cli/tool_list.h"
 
@@ -89,6 +90,8 @@ static bool run(struct cli *cli, struct err *err)
     struct tool_place place = {0};
     struct err why = {0};
     json_t *tools = NULL;
+    if (cli_has(cli, "start") && !poold_start(cli, err))
+        return false;
     if (!tool_place_of(cli, cli_arg(cli, 0, "."), &place, err))
         return false;
     bool ok = tool_list_known(cli, &place, &tools, &why);

@@ -50,12 +50,20 @@ static bool read_message(struct mcp_session *s, json_t **out, struct err *err)
 
 /* --- messages --- */
 
+/* Poold's own kinds of errors have codes that no server uses; the others mean what their server
+ * says they do. */
+static enum err_code kind_of(const json_t *error)
+{
+    int64_t rpc = field_number(error, "code", 0);
+    for (int code = 0; rpc <= -31000 && rpc > -32000 && code < ERR_COUNT; code++)
+        if (err_row((enum err_code)code)->rpc == rpc)
+            return (enum err_code)code;
+    return ERR_DEGRADED;
+}
+
 static bool take_error(const json_t *error, struct err *err)
 {
-    const json_t *ours = json_object_get(json_object_get(error, "data"), "poold");
-    enum err_code code = err_by_name(field_text(ours, "code"));
-    if (code == ERR_COUNT || code == ERR_OK)
-        code = ERR_DEGRADED;
+    enum err_code code = kind_of(error);
     const char *message = field_text(error, "message");
     return err_set(err, code, 0, "%s",
                    *message ? message : "the server gave an error without text");

@@ -53,7 +53,9 @@ char *problem_remedy(enum err_code code, const char *project)
 static char *project_of(const struct cli *cli)
 {
     const char *server = cli_text(cli, "server");
-    char *dir = say_quoted(cli_arg(cli, 0, "."));
+    const char *named = cli_text(cli, "project");
+    bool is_argument = cli->cmd && strstr(cli->cmd->args, "DIR");
+    char *dir = say_quoted(named ? named : is_argument ? cli_arg(cli, 0, ".") : ".");
     if (!server)
         return dir;
     char *name = say_quoted(server), *both = xasprintf("-s %s %s", name, dir);
