@@ -134,10 +134,11 @@ static void json_begin(struct flight *f, int64_t length)
 
 static void event_of_json(struct flight *f, const char *bytes, size_t n)
 {
+    static const char begin[] = "event: message\r\ndata: ";
     if (f->is_in_event) {
         part_of_json(f, bytes, n);
     } else if (f->held.len + n > CAP_EVENT) {
-        part(f, "event: message\r\ndata: ", 23, false);
+        part(f, begin, sizeof begin - 1, false);
         part_of_json(f, f->held.data, f->held.len);
         part_of_json(f, bytes, n);
         buf_release(&f->held);

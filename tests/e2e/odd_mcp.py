@@ -4,7 +4,7 @@
 Streamable HTTP, or HTTP+SSE with --sse. Tools (their number of runs: count): echo, chunked (JSON in chunks), junk
 (bytes behind an empty answer), hang_up (closes without a byte), late (JSON after --delay seconds, cut in two by as
 many again), half (half a JSON answer), early (an error before the request's body is read), never, lines (an answer in
-three data lines).
+three data lines), half_event (300 kB of one), lines_large (3 MB in data lines), late_large (3 MB of JSON after --delay).
 """
 import argparse
 import json
@@ -80,6 +80,19 @@ def answer_http(connection, message):
     elif name == "half":
         connection.sendall(head(Content_Length=len(body)) + body[:20])
         return False
+    elif name == "half_event":  # a large one
+        text = b"id: 5\nevent: message\ndata: " + body[:-4] + b"x" * 300_000
+        connection.sendall(head(kind="text/event-stream") + text)
+        time.sleep(args.delay)
+        return False
+    elif name == "lines_large":  # a large answer with line breaks, in the same number of data lines
+        lines = json.dumps({**json.loads(body), "rest": ["y" * 1000] * 3000}, indent=1).splitlines()
+        text = "".join(f"data: {line}\r\n" for line in lines) + "id: 9\r\n\r\n"
+        connection.sendall(head(kind="text/event-stream", Content_Length=len(text)) + text.encode())
+    elif name == "late_large":
+        time.sleep(args.delay)
+        text = json.dumps({**json.loads(body), "rest": ["y" * 1000] * 3000}, indent=1).encode()
+        connection.sendall(head(Content_Length=len(text)) + text)
     elif name == "never":
         time.sleep(1000)
     elif name == "lines":
