@@ -4,6 +4,7 @@
 #include "base/caps.h"
 #include "base/str.h"
 #include "front/flight.h"
+#include "front/roots.h"
 
 #include <string.h>
 
@@ -139,6 +140,8 @@ static void start(struct session *s, struct batch *b, struct span element, const
 {
     struct rpc_peek peek;
     rpc_peek(element.p, element.n, &peek);
+    if (roots_take(s, &peek, element))
+        return;
     if (rpc_text_is(peek.method, "ping") && peek.kind == RPC_REQUEST) {
         struct buf body = BUF_INIT(CAP_HEAD + peek.id.n);
         if (rpc_write_empty(&body, peek.id))

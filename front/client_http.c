@@ -6,8 +6,10 @@
 #include "front/batch.h"
 #include "front/flight.h"
 #include "front/http_answer.h"
+#include "front/roots.h"
 #include "front/resume.h"
 #include "mcp/handshake.h"
+#include "mcp/roots.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,9 +61,20 @@ static void answer_rpc_error(struct conn *c, struct span id, const struct err *e
                       err_text(err));
 }
 
-/* Which project and server? False: it was answered, or waits for the socket's owner. */
+/* Does the client of this request have roots, or may it still say so? */
+static bool may_have_roots(const struct request *request, enum session_client client_kind)
+{
+    struct rpc_peek peek;
+    if (client_kind == CLIENT_SSE)
+        return true;
+    rpc_peek(request->body.p, request->body.n, &peek);
+    return roots_declared(peek.params);
+}
+
+/* Which project and server? With may_wait it need not be known: then why says what hinders. False:
+ * it was answered, or waits for the socket's owner. */
 static bool client_route(struct conn *c, const struct request *request, const struct route_url *url,
-                         struct span id, struct route *out)
+                         struct span id, bool may_wait, struct route *out, char **why)
 {
     struct err err = {0};
     if (!route_by_request(c->front, url, &request->head, out, &err)) {
@@ -76,6 +89,10 @@ static bool client_route(struct conn *c, const struct request *request, const st
     }
     if (route_by_owner(c->front, c->owner, out, &err))
         return true;
+    if (may_wait) { /* its roots may name the project yet */
+        *why = xstrdup(err_text(&err));
+        return true;
+    }
     owner_free(c->owner); /* the next try looks again: the client may have moved */
     c->owner = NULL;
     answer_rpc_error(c, id, &err);
@@ -88,9 +105,14 @@ struct session *client_session(struct conn *c, const struct request *request,
 {
     struct route route;
     struct err err = {0};
-    if (!client_route(c, request, url, id, &route))
+    char *why = NULL;
+    if (!client_route(c, request, url, id, may_have_roots(request, client_kind), &route, &why))
         return NULL;
     struct session *s = session_make(c->front, &route, c->owner, client_kind, &err);
+    if (s)
+        s->roots.why = why;
+    else
+        free(why);
     if (s)
         s->is_lean |= url->is_lean;
     else
@@ -109,6 +131,7 @@ static void begin_session(struct conn *c, const struct request *request,
     s->initialize =
         xstrndup(peek->params.p ? peek->params.p : "{}", peek->params.p ? peek->params.n : 2);
     s->client = handshake_client_name(peek->params);
+    roots_begin(s);
     struct flight *f =
         flight_new(s, FLIGHT_INITIALIZE, &client_http_sink, c, request->body, peek, NULL);
     conn_take(c, &http_flight_user, f);
@@ -117,7 +140,7 @@ static void begin_session(struct conn *c, const struct request *request,
 
 /* Does the request name another project than its session's? Answered if so. */
 static bool contradicts(struct conn *c, const struct request *request, const struct route_url *url,
-                        const struct session *s, struct span id)
+                        struct session *s, struct span id)
 {
     struct route route;
     struct err err = {0};
@@ -127,6 +150,15 @@ static bool contradicts(struct conn *c, const struct request *request, const str
     if (!route_by_request(c->front, url, &request->head, &route, &err)) {
         answer_rpc_error(c, id, &err);
         return true;
+    }
+    if (!session_has_project(s)) { /* and this request knows it */
+        const char *server = route.server[0] ? route.server : s->server;
+        struct daemon *d = route.project ? pool_slot(c->front->pool, route.project,
+                                                     server[0] ? server : NULL, &err)
+                                         : NULL;
+        if (d)
+            session_move(s, d, route.rule);
+        return false;
     }
     bool other_project = route.project && route.project != s->daemon->project;
     bool other_server = url->server.n && strcmp(route.server, s->daemon->server) != 0;
@@ -147,6 +179,10 @@ static void one_way(struct conn *c, const struct request *request, struct sessio
                     const struct rpc_peek *peek)
 {
     answer_no_content(c);
+    if (roots_take(s, peek, request->body))
+        return;
+    if (rpc_text_is(peek->method, "notifications/initialized"))
+        roots_ask(s);
     /* initialized was said by the handshake already; what no daemon waits for is not kept. */
     if (rpc_text_is(peek->method, "notifications/initialized") || !link_is_open(&s->link))
         return;
@@ -297,8 +333,11 @@ static void on_get(struct conn *c, const struct request *request, const struct r
     static const char retry[] = HTTP_RETRY "\r\n";
     conn_add(c, retry, sizeof retry - 1);
     conn_flush(c);
-    if (s->stream)
-        link_push_changed(&s->link);
+    if (!s->stream)
+        return;
+    link_push_changed(&s->link);
+    known_stream_opened(s);
+    roots_ask(s);
 }
 
 static void on_delete(struct conn *c, const struct request *request, const struct route_url *url)

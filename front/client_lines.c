@@ -8,6 +8,7 @@
 #include "mcp/lean.h"
 #include "mcp/lines.h"
 #include "mcp/repeat.h"
+#include "mcp/roots.h"
 #include "mcp/sse.h"
 
 #include <stdio.h>
@@ -108,7 +109,8 @@ static struct session *named(struct lines *l, struct err *err)
     return s;
 }
 
-static struct session *make(struct lines *l, const struct owner *owner, struct err *err)
+static struct session *make(struct lines *l, const struct owner *owner, bool has_roots,
+                            struct err *err)
 {
     struct front *f = l->conn->front;
     struct route route = {0};
@@ -117,14 +119,20 @@ static struct session *make(struct lines *l, const struct owner *owner, struct e
     if (l->hello.server && strlen(l->hello.server) >= sizeof route.server)
         return err_set(err, ERR_NO_SERVER, 0, "the server's name is too long"), NULL;
     snprintf(route.server, sizeof route.server, "%s", l->hello.server ? l->hello.server : "");
-    struct session *s = ok ? session_make(f, &route, owner, CLIENT_LINES, err) : NULL;
-    if (s)
+    bool may_wait = !ok && has_roots && !l->hello.project; /* for its roots */
+    char *why = may_wait ? xstrdup(err_text(err)) : NULL;
+    struct session *s = ok || may_wait ? session_make(f, &route, owner, CLIENT_LINES, err) : NULL;
+    if (s) {
+        s->roots.why = why;
         session_publish(s);
+    } else {
+        free(why);
+    }
     return s;
 }
 
-/* The connection's session: gone on with, or made. NULL: err. */
-static struct session *open_session(struct lines *l, struct err *err)
+/* The connection's session: gone on with, or made. has_roots: its client says so. NULL: err. */
+static struct session *open_session(struct lines *l, bool has_roots, struct err *err)
 {
     static struct peer_process process; /* large; one thread */
     bool is_found = peer_of_pid(l->pid, &process) == PEER_FOUND;
@@ -133,7 +141,7 @@ static struct session *open_session(struct lines *l, struct err *err)
     if (s && is_found)
         session_set_owner(s, owner);
     else if (!s && err->code == ERR_OK)
-        s = make(l, owner, err);
+        s = make(l, owner, has_roots, err);
     owner_free(owner);
     if (!s)
         return NULL;
@@ -170,7 +178,7 @@ static void on_hello(struct lines *l, struct span line)
     struct session *s = NULL;
     if (!l->has_begun && lines_hello_read(line, &l->hello, &err)) {
         l->has_hello = true;
-        s = open_session(l, &err);
+        s = open_session(l, false, &err);
     } else if (l->has_begun) {
         err_set(&err, ERR_BAD_REQUEST, 0, "the session is named by the first line only");
     }
@@ -265,7 +273,7 @@ static void on_message(struct lines *l, struct span line)
     if (!s && peek.kind != RPC_REQUEST)
         return;
     if (!s)
-        s = open_session(l, &err);
+        s = open_session(l, roots_declared(peek.params), &err);
     if (!s)
         write_error(l, peek.id, err.code, err_text(&err));
     else if (peek.kind == RPC_BATCH)

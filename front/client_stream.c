@@ -3,6 +3,7 @@
 
 #include "base/caps.h"
 #include "base/str.h"
+#include "front/roots.h"
 #include "mcp/handshake.h"
 
 #define SMALL CAP_EVENT /* answers up to this wait for no others */
@@ -88,6 +89,7 @@ static void begin(struct session *s, struct span message, const struct rpc_peek 
     s->initialize = peek->params.n ? xstrndup(peek->params.p, peek->params.n) : xstrdup("{}");
     free(s->client);
     s->client = handshake_client_name(peek->params);
+    roots_begin(s);
     link_reset(&s->link); /* a handshake made without the client's own parameters is made again */
     flight_go(flight_new(s, FLIGHT_INITIALIZE, &client_stream_sink, NULL, message, peek, NULL));
 }
@@ -104,6 +106,12 @@ void client_stream_message(struct session *s, struct span message, const struct 
                            char *headers_take)
 {
     bool is_request = peek->kind == RPC_REQUEST;
+    if (roots_take(s, peek, message)) {
+        free(headers_take);
+        return;
+    }
+    if (rpc_text_is(peek->method, "notifications/initialized"))
+        roots_ask(s);
     if (is_request && rpc_text_is(peek->method, "initialize")) {
         free(headers_take);
         begin(s, message, peek);

@@ -7,6 +7,8 @@
 #include "front/lean.h"
 #include "front/replay.h"
 #include "front/restore.h"
+
+#include "front/roots.h"
 #include "front/trail.h"
 
 #include <stdarg.h>
@@ -55,6 +57,8 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     f->born_us = clock_us();
     f->born_ms = f->beat_ms = f->born_us / 1000;
     s->last_use_unix_ms = clock_unix_ms();
+    if (f->list != KNOWN_KIND_COUNT)
+        s->listed |= 1u << f->list;
     if (is_other)
         restore_note(s, peek);
     list_init(&f->call_node);
@@ -143,7 +147,7 @@ static void fail_with_start(struct flight *f)
 void flight_go(struct flight *f)
 {
     struct daemon *d = f->session->daemon;
-    if (f->phase != FLIGHT_QUEUED)
+    if (f->phase != FLIGHT_QUEUED || (!session_has_project(f->session) && roots_hold(f)))
         return;
     if (f->session->is_lean && f->kind == FLIGHT_CALL && !f->is_looked_at) {
         f->is_looked_at = true;
@@ -154,7 +158,7 @@ void flight_go(struct flight *f)
         finish(f);
         return;
     }
-    if (known_answer(f))
+    if (known_answer(f) || (roots_are_open(f->session) && roots_hold(f)))
         return;
     if (f->session->needs_own && !d->is_private) {
         struct err err = {0};
@@ -195,6 +199,8 @@ void flight_go(struct flight *f)
                     d->project->root, TRIES_MAX);
         return;
     }
+    if (f->kind == FLIGHT_CALL && f->list == KNOWN_KIND_COUNT)
+        f->session->roots.has_called = true;
     daemon_touch(d);
     front_count_handover(f);
     link_send(&f->session->link, f);
@@ -300,6 +306,31 @@ void flight_client_gone(struct flight *f)
 
 /* --- waiting --- */
 
+bool flight_may_move(const struct session *s)
+{
+    list_each(node, after, &s->flights)
+    {
+        const struct flight *f = container_of(node, struct flight, session_node);
+        if (f->kind != FLIGHT_OWN && f->phase != FLIGHT_QUEUED)
+            return false;
+    }
+    return true;
+}
+
+void flight_leave_slot(struct session *s)
+{
+    s->holds++;
+    list_each(node, after, &s->flights)
+    {
+        struct flight *f = container_of(node, struct flight, session_node);
+        if (f->kind == FLIGHT_OWN)
+            flight_fail(f, ERR_DAEMON_LOST, "the session belongs to another project now");
+        else
+            set_using(f, false);
+    }
+    s->holds--;
+}
+
 void flight_daemon_changed(struct session *s)
 {
     struct daemon *d = s->daemon;
@@ -362,7 +393,8 @@ static void check_waiting(struct flight *f, int64_t now_ms)
         flight_end(f); /* its session was ended, or the client began it anew */
         return;
     }
-    const struct config_server *server = pool_server(d->pool, d->project, d->server, &err);
+    const struct config_server *server =
+        session_has_project(f->session) ? pool_server(d->pool, d->project, d->server, &err) : NULL;
     int64_t wait_ms = (server ? server->settings.start_wait_s : 50) * 1000;
     if (is_abandoned(f)) {
         finish(f);
@@ -451,11 +483,13 @@ const char *flight_headers(struct session *s, bool with_session_id)
     with_session_id &= s->id != NULL; /* an initialize that failed has none */
     if (!with_session_id && l->answer_head)
         return l->answer_head;
-    snprintf(text, sizeof text, "X-Poold-Project: %s\r\nX-Poold-Route: %s\r\n%s%s%s%s%s%s",
-             d->project->key, route_word(with_session_id ? s->rule : ROUTE_SESSION),
-             d->id[0] ? "X-Poold-Daemon: " : "", d->id, d->id[0] ? "\r\n" : "",
-             with_session_id ? "Mcp-Session-Id: " : "", with_session_id ? s->id : "",
-             with_session_id ? "\r\n" : "");
+    bool is_placed = session_has_project(s);
+    bool says_rule = with_session_id || !is_placed || s->rule == ROUTE_ROOTS;
+    snprintf(text, sizeof text, "%s%s%sX-Poold-Route: %s\r\n%s%s%s%s%s%s",
+             is_placed ? "X-Poold-Project: " : "", d->project->key, is_placed ? "\r\n" : "",
+             route_word(says_rule ? s->rule : ROUTE_SESSION), d->id[0] ? "X-Poold-Daemon: " : "",
+             d->id, d->id[0] ? "\r\n" : "", with_session_id ? "Mcp-Session-Id: " : "",
+             with_session_id ? s->id : "", with_session_id ? "\r\n" : "");
     if (!with_session_id && l->state == LINK_OPEN) /* the same for every call over this link */
         l->answer_head = xstrdup(text);
     return text;

@@ -59,14 +59,14 @@ struct flight {
     struct conn *conn; /* HTTP client's connection, NULL when gone or not HTTP */
     char *body;        /* the request, own copy */
     size_t body_n;
-    char *headers;         /* of the client's to be passed on (lines with CRLF), or NULL */
+    char *headers;                 /* of the client's to be passed on (lines with CRLF), or NULL */
     struct span id, token, method; /* into body */
-    enum known_kind list;  /* that it asks for, KNOWN_KIND_COUNT: none */
-    bool is_looked_at;     /* by lean.h, once */
-    bool is_using;         /* counted by daemon_use_begin */
-    bool has_answer;       /* its answer has been given to the client */
-    bool is_failed;        /* that answer was an error of ours */
-    struct upstream *up;   /* its exchange with the daemon */
+    enum known_kind list;          /* that it asks for, KNOWN_KIND_COUNT: none */
+    bool is_looked_at;             /* by lean.h, once */
+    bool is_using;                 /* counted by daemon_use_begin */
+    bool has_answer;               /* its answer has been given to the client */
+    bool is_failed;                /* that answer was an error of ours */
+    struct upstream *up;           /* its exchange with the daemon */
     struct list call_node; /* over a shared stdio daemon: of front->calls or front->cancelled */
     uint64_t serial;       /* of its alias there */
     int tries, told;       /* hand-overs; progress messages of ours */
@@ -131,6 +131,10 @@ void flight_end_orphans(struct session *s);
 void flight_drop_all(struct session *s);
 /* The session's stream has room again: read on for its calls. */
 void flight_resume_all(struct session *s);
+/* Was nothing of the session's client handed over that is not over, so that it may be moved? */
+bool flight_may_move(const struct session *s);
+/* It is moved to another slot: its calls are not counted at this one any more, our own end. */
+void flight_leave_slot(struct session *s);
 /* A slot has changed: wake, re-send or fail what waits for it. */
 void flight_daemon_changed(struct session *s);
 /* The headers every MCP answer carries, as lines. Borrowed until the next call. */

@@ -13,6 +13,7 @@
 #include "front/link_stdio.h"
 #include "front/replay.h"
 #include "front/reopen.h"
+#include "front/roots.h"
 #include "front/session_id.h"
 #include "front/shared.h"
 #include "front/state.h"
@@ -101,7 +102,9 @@ static void on_moment(struct ev_loop *loop, ev_timer *w, int events)
 {
     (void)events;
     struct front *f = container_of(w, struct front, moment);
-    if (!reopen_check_time(f, clock_ms()))
+    bool any = reopen_check_time(f, clock_ms());
+    any |= roots_check_time(f, clock_ms());
+    if (!any)
         ev_timer_stop(loop, w);
 }
 
@@ -222,6 +225,9 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, int lines_fd, st
         list_init(&f->calls[i]);
     f->serial = (uint64_t)clock_unix_ms() << 20;
     front_metrics_init(&f->metrics);
+    static char nothing[] = "";
+    f->no_project = (struct project){.key = nothing, .root = nothing};
+    f->nowhere = (struct daemon){.pool = pool, .project = &f->no_project, .server = nothing};
     event_run_make(f->run);
     if (!session_key_load(f, err)) {
         free(f);
@@ -308,7 +314,7 @@ struct walk {
 static void describe(void *arg, struct session *s)
 {
     const struct walk *walk = arg;
-    if (!s->is_published || s->is_ended)
+    if (!s->is_published || s->is_ended || !session_has_project(s))
         return;
     struct front_session out = session_view(s);
     int64_t now_ms = clock_ms();

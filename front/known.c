@@ -105,7 +105,7 @@ static struct known *open_key(struct front *f, const struct known *key)
 static struct known *known_of(struct session *s)
 {
     struct daemon *d = s->daemon;
-    if (!s->initialize || daemon_is_forgotten(d))
+    if (!s->initialize || !session_has_project(s) || daemon_is_forgotten(d))
         return NULL;
     const char *definition = daemon_definition_now(d);
     if (s->known && strcmp(s->known->definition, definition) == 0)
@@ -125,10 +125,8 @@ static struct known *known_of(struct session *s)
     return s->known;
 }
 
-void known_close(struct session *s)
+static void release(struct known *k)
 {
-    struct known *k = s->known;
-    s->known = NULL;
     if (!k || --k->sessions > 0)
         return;
     list_remove(&k->node);
@@ -137,6 +135,18 @@ void known_close(struct session *s)
     free(k->project_key);
     free(k->server);
     free(k);
+}
+
+struct known *known_leave(struct session *s)
+{
+    struct known *k = s->known;
+    s->known = NULL;
+    return k;
+}
+
+void known_close(struct session *s)
+{
+    release(known_leave(s));
 }
 
 /* --- answering --- */
@@ -272,19 +282,58 @@ bool known_check_time(struct front *front, int64_t now_ms)
 
 /* --- learning --- */
 
-static void tell_changed(struct known *k, enum known_kind kind)
+/* A list of this kind is not what the client of s was told: now, or when its stream opens. */
+static void tell(struct session *s, enum known_kind kind)
 {
-    struct front *f = k->front;
     char message[120];
     int n = snprintf(message, sizeof message,
                      "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
                      kinds[kind].capability);
-    list_each(node, after, &f->streams)
-    {
-        struct session *s = container_of(node, struct session, stream_node);
-        if (s->known == k)
-            session_stream_message(s, (struct span){message, (size_t)n});
+    if (s->stream)
+        session_stream_message(s, (struct span){message, (size_t)n});
+    else
+        s->changed |= 1u << kind;
+}
+
+struct change {
+    const struct known *known;
+    enum known_kind kind;
+};
+
+static void tell_one(void *arg, struct session *s)
+{
+    const struct change *change = arg;
+    if (s->known == change->known && (s->stream || s->listed & 1u << change->kind) && !s->is_ended)
+        tell(s, change->kind);
+}
+
+static void tell_changed(struct known *k, enum known_kind kind)
+{
+    struct change change = {k, kind};
+    session_each(k->front, tell_one, &change);
+}
+
+void known_stream_opened(struct session *s)
+{
+    unsigned changed = s->changed;
+    s->changed = 0;
+    for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++)
+        if (changed & 1u << kind)
+            tell(s, (enum known_kind)kind);
+}
+
+void known_moved(struct session *s, struct known *was)
+{
+    struct known *k = known_of(s);
+    for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++) {
+        const char *old = was ? was->results[kind] : NULL, *now = k ? k->results[kind] : NULL;
+        bool is_told = s->listed & 1u << kind && (was || s->roots.has_failed);
+        if (is_told && !(old && now && strcmp(old, now) == 0))
+            tell(s, (enum known_kind)kind);
     }
+    release(was);
+    if (!daemon_is_up(s->daemon))
+        note_stay(s);
 }
 
 /* A daemon has just said so. */

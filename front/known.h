@@ -41,5 +41,11 @@ void known_link_opened(struct session *s);
 void known_list_changed(struct session *s);
 /* Start the daemons of sessions that were answered from memory and have stayed. True: some may. */
 bool known_check_time(struct front *front, int64_t now_ms);
+/* Its client's stream is open: tell it of the changes that it missed without one. */
+void known_stream_opened(struct session *s);
+/* s goes to another slot: its known is the caller's now (NULL: none), for known_moved. */
+struct known *known_leave(struct session *s);
+/* It is there: its client is told where lists that it asked for differ from was. */
+void known_moved(struct session *s, struct known *was);
 /* The session is over, or its client begins anew. */
 void known_close(struct session *s);

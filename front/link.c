@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "front/link_stdio.h"
 #include "front/restore.h"
+#include "front/roots.h"
 #include "mcp/handshake.h"
 
 #include <stdio.h>
@@ -166,15 +167,26 @@ bool link_take_result(struct link *l, struct span message)
     return true;
 }
 
+/* What the client's model is told of the project. New string. */
+static char *note_of(const struct session *s)
+{
+    const struct project *project = s->daemon->project;
+    if (!session_has_project(s))
+        return xstrdup(
+            "poold keeps a server for each project. It asks this client for its roots to "
+            "know which one it works in; the server's tools appear then.");
+    return xasprintf(
+        "This server works on the project %s (project key %s, kept warm by poold)%s.%s",
+        project->root, project->key,
+        roots_are_open(s) ? ", unless this client's roots name another" : "",
+        s->is_lean ? " Its tools are found with search_tools, explained by describe_tool "
+                     "and called through call_tool."
+                   : "");
+}
+
 void link_answer_initialize(struct session *s, struct flight *f, struct span message)
 {
-    struct project *project = s->daemon->project;
-    char *note =
-        xasprintf("This server works on the project %s (project key %s, kept warm by poold).%s",
-                  project->root, project->key,
-                  s->is_lean ? " Its tools are found with search_tools, explained by describe_tool "
-                               "and called through call_tool."
-                             : "");
+    char *note = note_of(s);
     struct buf answer = BUF_INIT(2 * CAP_HANDSHAKE);
     if (!s->is_published)
         session_publish(s);

@@ -30,8 +30,8 @@ struct link_transport {
     /* End it towards the daemon (DELETE, close). */
     void (*close)(struct link *l);
 };
-extern const struct link_transport link_http; /* front/link_http.c */
-extern const struct link_transport link_sse;  /* front/link_sse.c */
+extern const struct link_transport link_http;  /* front/link_http.c */
+extern const struct link_transport link_sse;   /* front/link_sse.c */
 extern const struct link_transport link_stdio; /* front/link_stdio.c */
 
 struct link {

@@ -44,6 +44,8 @@ const char *session_change_word(enum session_change c)
 
 void front_session_news(const struct session *s, enum session_change what)
 {
+    if (!session_has_project(s)) /* it is news once it is of some project */
+        return;
     struct front *f = s->front;
     f->metrics.sessions[what]++;
     if (!f->listener.on_session)

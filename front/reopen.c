@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "front/roots.h"
 #include "mcp/handshake.h"
 
 #include <string.h>
@@ -27,13 +28,29 @@ static void found(struct search *search, const char *id, const char *initialize)
     }
 }
 
+static const char *server_of(const struct session *s)
+{
+    const char *server = s->daemon->server[0] ? s->daemon->server : s->server;
+    return server[0] ? server : pool_config(s->front->pool)->settings.default_server;
+}
+
+/* Could the client of fresh have been in this project? Its process's directory may mislead. */
+static bool is_same_place(const struct session *fresh, const char *key, const char *server,
+                          enum route_rule rule)
+{
+    bool is_moved =
+        rule == ROUTE_ROOTS && (fresh->rule == ROUTE_OWNER || fresh->rule == ROUTE_NONE);
+    return strcmp(server, server_of(fresh)) == 0 &&
+           (is_moved || strcmp(key, fresh->daemon->project->key) == 0);
+}
+
 static void look_at(void *arg, struct session *s)
 {
     struct search *search = arg;
     const struct session *fresh = search->fresh;
     if (s->is_published && !s->is_ended && !s->stream && s->client_kind == CLIENT_SSE &&
-        s->pid == fresh->pid && s->pid_start == fresh->pid_start && s->daemon == fresh->daemon &&
-        s->is_lean == fresh->is_lean)
+        s->pid == fresh->pid && s->pid_start == fresh->pid_start && s->is_lean == fresh->is_lean &&
+        is_same_place(fresh, s->daemon->project->key, server_of(s), s->rule))
         found(search, s->id, s->initialize ? s->initialize : "");
 }
 
@@ -41,9 +58,10 @@ static void look_at_row(void *arg, const struct session_row *row)
 {
     struct search *search = arg;
     const struct session *fresh = search->fresh;
-    const struct daemon *d = fresh->daemon;
+    const char *server =
+        row->server[0] ? row->server : pool_config(fresh->front->pool)->settings.default_server;
     if (strcmp(row->transport, session_client_word(CLIENT_SSE)) == 0 &&
-        strcmp(row->project_key, d->project->key) == 0 && strcmp(row->server, d->server) == 0 &&
+        is_same_place(fresh, row->project_key, server, route_rule_from(row->route)) &&
         row->is_lean == fresh->is_lean &&
         !session_in_table(fresh->front, (struct span){row->id, strlen(row->id)}))
         found(search, row->id, row->initialize);
@@ -80,6 +98,7 @@ struct session *reopen_settle(struct session *s)
             s->initialize = xstrdup(search.initialize);
             s->client =
                 handshake_client_name((struct span){search.initialize, strlen(search.initialize)});
+            roots_begin(s);
         }
         session_publish(s);
     }

@@ -11,7 +11,7 @@ static const char ways[] =
     "line: {\"poold\":{\"project\":PATH}}";
 
 static const char *const rule_words[] = {"none", "path",    "header", "query",
-                                         "line", "session", "cwd"};
+                                         "line", "session", "cwd",    "roots"};
 
 const char *route_word(enum route_rule rule)
 {

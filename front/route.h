@@ -1,6 +1,7 @@
 /* front/route.h - which project and server is a request for? First match wins, and the answer says
  * which rule decided: URL path, X-Poold-Project header or ?project=, session, the working directory
- * of the process that owns the client's socket. */
+ * of the process that owns the client's socket; the client's MCP roots (roots.h), which win over
+ * such a directory. */
 #pragma once
 #include "front/state.h"
 #include "mcp/http_head.h"
@@ -13,9 +14,11 @@ enum route_rule {
     ROUTE_QUERY,
     ROUTE_LINE, /* the first line of a client that speaks JSON lines */
     ROUTE_SESSION,
-    ROUTE_OWNER
+    ROUTE_OWNER,
+    ROUTE_ROOTS /* the client's MCP roots (roots.h) */
 };
-const char *route_word(enum route_rule rule);      /* none path header query line session cwd */
+/* none path header query line session cwd roots */
+const char *route_word(enum route_rule rule);
 enum route_rule route_rule_from(const char *word); /* ROUTE_SESSION for what is none of them */
 
 enum route_endpoint { ENDPOINT_API, ENDPOINT_MCP, ENDPOINT_SSE, ENDPOINT_MESSAGES };

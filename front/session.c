@@ -39,6 +39,22 @@ static struct list *bucket_of(struct front *f, struct span id)
     return &f->sessions[hash % SESSION_BUCKETS];
 }
 
+bool session_has_project(const struct session *s)
+{
+    return s->daemon != &s->front->nowhere;
+}
+
+/* What its server's entry says of sessions. */
+static void take_server(struct session *s)
+{
+    const struct daemon *d = s->daemon;
+    const struct config_server *server =
+        session_has_project(s) ? pool_server(s->front->pool, d->project, d->server, NULL) : NULL;
+    s->is_lean |= server && server->lean;
+    s->needs_own = server && server->share == CONFIG_SHARE_SESSION;
+    s->is_shared = server && server->transport == CONFIG_STDIO && !s->needs_own;
+}
+
 struct session *session_new(struct front *f, struct daemon *daemon, enum route_rule rule,
                             const struct owner *owner, enum session_client client_kind)
 {
@@ -48,11 +64,7 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
     s->rule = rule;
     s->client_kind = client_kind;
     s->created_unix_ms = s->last_use_unix_ms = clock_unix_ms();
-    const struct config_server *server =
-        pool_server(f->pool, daemon->project, daemon->server, NULL);
-    s->is_lean = server && server->lean;
-    s->needs_own = server && server->share == CONFIG_SHARE_SESSION;
-    s->is_shared = server && server->transport == CONFIG_STDIO && !s->needs_own;
+    take_server(s);
     list_add_tail(&f->unlisted, &s->node);
     list_init(&s->flights);
     list_init(&s->stream_node);
@@ -83,9 +95,13 @@ struct session *session_make(struct front *f, const struct route *route, const s
         err_set(err, ERR_TOO_BIG, 0, "there are %d sessions already", CAP_SESSIONS);
         return NULL;
     }
+    const char *server = route->server[0] ? route->server : NULL;
     struct daemon *d =
-        pool_slot(f->pool, route->project, route->server[0] ? route->server : NULL, err);
-    return d ? session_new(f, d, route->rule, owner, client_kind) : NULL;
+        route->project ? pool_slot(f->pool, route->project, server, err) : &f->nowhere;
+    struct session *s = d ? session_new(f, d, route->rule, owner, client_kind) : NULL;
+    if (s && !route->project)
+        memcpy(s->server, route->server, sizeof s->server);
+    return s;
 }
 
 static void enter(struct session *s)
@@ -132,7 +148,7 @@ void session_save(struct session *s)
     struct session_row row = {
         .id = s->id,
         .project_key = s->daemon->project->key,
-        .server = s->daemon->server,
+        .server = session_has_project(s) ? s->daemon->server : s->server,
         .protocol = s->protocol,
         .client = s->client ? s->client : "",
         .initialize = s->initialize ? s->initialize : "",
@@ -185,6 +201,7 @@ static void free_session(struct session *s)
     free(s->id);
     free(s->earlier_id);
     free(s->initialize);
+    free(s->roots.why);
     free(s->level);
     strv_finish(&s->subscriptions);
     free(s->client);
@@ -269,6 +286,8 @@ struct take_back {
 
 static struct daemon *slot_of(struct front *f, const char *key, const char *server)
 {
+    if (!key[0])
+        return &f->nowhere;
     struct project *project = pool_project_by_key(f->pool, key);
     return project ? pool_slot(f->pool, project, server, NULL) : NULL;
 }
@@ -288,11 +307,15 @@ static void on_row(void *arg, const struct session_row *row)
 {
     struct take_back *t = arg;
     t->is_ended = row->ended_unix_ms != 0;
-    struct daemon *daemon = t->is_ended ? NULL : slot_of(t->front, row->project_key, row->server);
+    if (t->is_ended)
+        return;
+    struct daemon *daemon = slot_of(t->front, row->project_key, row->server);
     if (!daemon)
         return;
-    struct daemon *own = pool_slot_private_of(t->front->pool, daemon->project, daemon->server,
-                                              row->upstream_daemon);
+    struct daemon *own = daemon == &t->front->nowhere
+                             ? NULL
+                             : pool_slot_private_of(t->front->pool, daemon->project, daemon->server,
+                                                    row->upstream_daemon);
     struct session *s = session_new(t->front, own ? own : daemon, route_rule_from(row->route), NULL,
                                     client_from(row->transport));
     take_process(s, row);
@@ -303,6 +326,10 @@ static void on_row(void *arg, const struct session_row *row)
     s->client = xstrdup(row->client);
     if (row->initialize[0])
         s->initialize = xstrdup(row->initialize);
+    if (!session_has_project(s)) {
+        snprintf(s->server, sizeof s->server, "%s", row->server);
+        s->roots.state = ROOTS_WANTED;
+    }
     restore_load(s, row->level, row->subscriptions);
     snprintf(s->protocol, sizeof s->protocol, "%s", row->protocol);
     /* An HTTP link needs nothing but its id: it goes on if the same daemon still lives. */
@@ -325,6 +352,10 @@ static struct session *take_back(struct front *f, struct span id)
         struct daemon *daemon = slot_of(f, parts.key, parts.server);
         if (daemon) {
             t.session = session_new(f, daemon, ROUTE_SESSION, NULL, CLIENT_HTTP);
+            if (daemon == &f->nowhere)
+                snprintf(t.session->server, sizeof t.session->server, "%s", parts.server);
+            if (parts.has_roots)
+                t.session->roots.state = ROOTS_WANTED;
             t.session->created_unix_ms = (int64_t)strtoull(parts.created, NULL, 16);
             if (strcmp(parts.protocol, "-") != 0)
                 snprintf(t.session->protocol, sizeof t.session->protocol, "%s", parts.protocol);
@@ -360,6 +391,33 @@ static void renew_slot(struct session *s)
     session_save(s);
 }
 
+void session_move(struct session *s, struct daemon *d, enum route_rule rule)
+{
+    bool is_new = !session_has_project(s);
+    struct daemon *old = s->daemon;
+    struct known *was = known_leave(s);
+    link_close(&s->link);
+    flight_leave_slot(s);
+    if (s->is_published) {
+        daemon_sessions_add(old, -1);
+        daemon_sessions_add(d, 1);
+    }
+    log_info("session routed", "project=%s server=%s from=%s client=%s route=%s", d->project->key,
+             d->server, old->project->key, log_quote(s->client), route_word(rule));
+    s->daemon = d;
+    s->rule = rule;
+    take_server(s);
+    if (s->is_published)
+        session_save(s);
+    if (s->is_published && is_new)
+        front_session_news(s, SESSION_OPENED);
+    known_moved(s, was);
+    if (old->is_private)
+        daemon_release(old);
+    if (s->stream && daemon_is_up(d) && s->initialize)
+        link_open(&s->link);
+}
+
 struct session *session_in_table(struct front *f, struct span id)
 {
     struct list *bucket = bucket_of(f, id);
@@ -381,7 +439,7 @@ struct session *session_in_table(struct front *f, struct span id)
 struct session *session_find(struct front *f, struct span id)
 {
     struct session *s = session_in_table(f, id);
-    if (s && daemon_is_forgotten(s->daemon))
+    if (s && session_has_project(s) && daemon_is_forgotten(s->daemon))
         renew_slot(s);
     return s ? s : take_back(f, id);
 }

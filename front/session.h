@@ -23,13 +23,30 @@ enum session_client {
 };
 const char *session_client_word(enum session_client c); /* http sse lines */
 
+enum roots_state {
+    ROOTS_NONE,   /* its client has none, or they do not matter */
+    ROOTS_WANTED, /* to be asked for */
+    ROOTS_ASKED,
+    ROOTS_SAID /* answered, or waited for long enough */
+};
+struct roots { /* the client's, as far as they may decide the project (roots.h) */
+    enum roots_state state;
+    unsigned number; /* in the id of the last request for them */
+    int64_t deadline_ms;
+    char *why;      /* there is no project without them, for the client; NULL: there is */
+    char said[640]; /* what came of the question, as another sentence of that */
+    bool has_called, has_failed; /* a call was handed over; a request failed without project */
+};
+
 struct session {
     struct front *front;
     struct list node; /* table bucket; front->unlisted before it is published and once ended */
     char *id;         /* NULL until published (HTTP+SSE: until its stream is open) */
     char *earlier_id; /* of the stream before this one (HTTP+SSE, reopen.h), or NULL */
     struct list alias_node; /* of front->aliases while there is an earlier id */
-    struct daemon *daemon;  /* the slot it belongs to */
+    struct daemon *daemon;  /* the slot it belongs to; front->nowhere: not known yet */
+    char server[80];        /* that the URL named, while that is so */
+    struct roots roots;
     enum session_client client_kind;
     bool is_ended, is_published;
     bool is_departed;               /* its client's process has ended */
@@ -50,8 +67,10 @@ struct session {
     char *program, *cwd;
     int64_t created_unix_ms, last_use_unix_ms;
     struct list flights;
-    bool has_waiting;    /* some of its answers wait until others are whole (client_stream.c) */
-    int calls;           /* requests of its client under way, among the flights */
+    bool has_waiting; /* some of its answers wait until others are whole (client_stream.c) */
+    int calls;        /* requests of its client under way, among the flights */
+    unsigned listed;  /* bits of enum known_kind: lists that were asked for */
+    unsigned changed; /* the same: lists whose change its client was not told, without a stream */
     struct known *known; /* what is remembered for its client, NULL until it is asked for */
     int64_t stay_at_ms;  /* answered from memory: is it still there then? 0: not asked */
     bool has_stayed;     /* that was looked at: a daemon that is stopped later stays stopped */
@@ -69,8 +88,8 @@ struct session {
 /* A session of this slot. owner may be NULL. Not in the table until published. */
 struct session *session_new(struct front *f, struct daemon *daemon, enum route_rule rule,
                             const struct owner *owner, enum session_client client_kind);
-/* The same for a request that was routed: its slot is made where need be. Err says what is wrong.
- */
+/* The same for a request that was routed: its slot is made where need be. Without a project it
+ * waits for one (roots.h). Err says what is wrong. */
 struct session *session_make(struct front *f, const struct route *route, const struct owner *owner,
                              enum session_client client_kind, struct err *err) MUST_CHECK;
 /* The process of its client is this one (found). */
@@ -84,6 +103,11 @@ void session_publish(struct session *s);
 void session_take_over(struct session *s, struct session *fresh);
 /* Its calls need a daemon and are of a server with "share": "session": it gets one of its own. */
 bool session_take_own(struct session *s, struct err *err) MUST_CHECK;
+/* Does it belong to a project, or does it still wait for one (roots.h)? */
+bool session_has_project(const struct session *s);
+/* It belongs to another slot from now on, by this rule. Nothing of it may be under way but queued
+ * calls (flight_may_move). */
+void session_move(struct session *s, struct daemon *d, enum route_rule rule);
 /* Write its row again (its link has changed). */
 void session_save(struct session *s);
 /* The session of this id: known, or taken back from registry or proof. NULL: never issued, or

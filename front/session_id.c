@@ -44,8 +44,9 @@ char *session_id_make(const struct session *s)
     digest_random(random, sizeof random);
     digest_base32(random, sizeof random, random_text);
     char *proof =
-        xasprintf("1~%" PRIx64 "~%s~%s~%s~%s", (uint64_t)s->created_unix_ms, random_text,
-                  s->protocol[0] ? s->protocol : "-", s->daemon->project->key, s->daemon->server);
+        xasprintf("1~%" PRIx64 "~%s~%s~%s%s~%s", (uint64_t)s->created_unix_ms, random_text,
+                  s->protocol[0] ? s->protocol : "-", s->roots.state == ROOTS_NONE ? "" : ".",
+                  s->daemon->project->key, s->daemon->server[0] ? s->daemon->server : s->server);
     session_mac(s->front, proof, strlen(proof), mac);
     char *id = xasprintf("%s~%s", proof, mac);
     free(proof);
@@ -82,7 +83,8 @@ bool session_id_read(const struct front *f, struct span id, struct session_id_pa
     }
     out->created = fields[1];
     out->protocol = fields[3];
-    out->key = fields[4];
+    out->has_roots = fields[4][0] == '.';
+    out->key = fields[4] + out->has_roots;
     out->server = fields[5];
     return strcmp(fields[0], "1") == 0;
 }

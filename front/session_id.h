@@ -1,5 +1,6 @@
 /* front/session_id.h - session ids that prove themselves: 1~CREATED~RANDOM~REVISION~KEY~SERVER~MAC,
- * where the MAC is made with the key file in the state directory. */
+ * where KEY follows a '.' if the client's roots could still decide otherwise, and the MAC is made
+ * with the key file in the state directory. */
 #pragma once
 #include "front/session.h"
 
@@ -7,7 +8,8 @@
 
 struct session_id_parts {
     char text[SESSION_ID_MAX];
-    char *created, *protocol, *key, *server; /* into text */
+    char *created, *protocol, *key, *server; /* into text; key "": no project was known */
+    bool has_roots;                          /* its client's roots were still to be asked for */
 };
 
 /* Read or make the key that ids are signed with. */

@@ -61,6 +61,7 @@ void session_stream_adopt(struct session *s, struct conn *c)
         session_stream_events(s, late.data, late.len);
     buf_release(&late);
     link_push_changed(&s->link);
+    known_stream_opened(s);
 }
 
 void session_stream_await(struct session *s)

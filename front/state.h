@@ -37,6 +37,8 @@ struct front {
     char run[14]; /* names this run of poold in event ids */
     struct front_metrics metrics;
     struct front_listener listener;
+    struct project no_project;
+    struct daemon nowhere; /* the slot of sessions that wait for their project: always down */
 
     struct list sessions[SESSION_BUCKETS];
     struct list unlisted; /* sessions not published yet, or ended and waiting for a last flight */

@@ -5,5 +5,5 @@
 
 const char *manual_route_word(size_t n)
 {
-    return n <= ROUTE_OWNER - ROUTE_PATH ? route_word((enum route_rule)(ROUTE_PATH + n)) : NULL;
+    return n <= ROUTE_ROOTS - ROUTE_PATH ? route_word((enum route_rule)(ROUTE_PATH + n)) : NULL;
 }

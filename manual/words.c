@@ -82,6 +82,8 @@ const char *manual_route_rule(const char *word)
         {"session", "It is the project of the MCP session that the request belongs to."},
         {"cwd", "It is the project around the working directory of the process that owns the "
                 "client's socket."},
+        {"roots", "It is the project of the first root that the client names when poold asks it "
+                  "(MCP roots)."},
     };
     return MEANING_OF(words, word);
 }

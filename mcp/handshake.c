@@ -71,6 +71,23 @@ static void announce_changes(json_t *capabilities)
     }
 }
 
+bool handshake_neutral(struct buf *out, struct span params, char *protocol, size_t room)
+{
+    static const char *const revisions[] = {"2024-11-05", "2025-03-26", "2025-06-18",
+                                            NEWEST_LEGACY};
+    const char *chosen = NEWEST_LEGACY;
+    struct span asked = rpc_member(params, "protocolVersion");
+    for (size_t i = 0; i < sizeof revisions / sizeof *revisions; i++)
+        if (asked.n > 2 && rpc_text_is((struct span){asked.p + 1, asked.n - 2}, revisions[i]))
+            chosen = revisions[i];
+    snprintf(protocol, room, "%s", chosen);
+    return buf_printf(out,
+                      "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":\"%s\","
+                      "\"capabilities\":{\"tools\":{},\"prompts\":{},\"resources\":{}},"
+                      "\"serverInfo\":{\"name\":\"poold\",\"version\":\"" POOLD_VERSION "\"}}}",
+                      chosen);
+}
+
 bool handshake_answer(struct buf *out, struct span message, struct span id, const char *note)
 {
     json_t *root = json_loadb(message.p ? message.p : "", message.n, 0, NULL);

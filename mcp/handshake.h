@@ -13,6 +13,10 @@ bool handshake_request(struct buf *out, struct span params, const char *protocol
 /* Is it a result of initialize? Copies protocolVersion (room bytes). On an error answer: false
  * with its message in err. */
 bool handshake_check(struct span message, char *protocol, size_t room, struct err *err) MUST_CHECK;
+/* An answer to these raw params of initialize from a server that is not known yet: the revision
+ * that they ask for, or the newest legacy one (also into protocol, room bytes), and lists that will
+ * change. */
+bool handshake_neutral(struct buf *out, struct span params, char *protocol, size_t room) MUST_CHECK;
 /* The client's answer: message with this id, and note added to the instructions. */
 bool handshake_answer(struct buf *out, struct span message, struct span id,
                       const char *note) MUST_CHECK;

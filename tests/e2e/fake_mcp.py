@@ -249,8 +249,11 @@ def main():
     parser.add_argument("--no-reuse", action="store_true", help="no SO_REUSEADDR: connections that linger are in the way")
     parser.add_argument("--one-at-a-time", action="store_true", help="a ping waits for the call before it")
     parser.add_argument("--with-child", action="store_true", help="a child that ignores TERM, in its own session")
+    parser.add_argument("--own-tool", action="store_true", help="one more tool, named after the project")
     parser.add_argument("--warm-text", default="warm")
     args = parser.parse_args()
+    if args.own_tool:
+        TOOLS.append({"name": os.path.basename(args.project), "inputSchema": {"type": "object"}})
     print("fake server starts", flush=True)
     for _ in range(args.print_megabytes):
         sys.stdout.write(("y" * 1023 + "\n") * 1024)

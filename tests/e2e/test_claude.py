@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not CLAUDE.exists(), reason=f"Claude Code is not
 class Claude:
     """The program with a home of its own, in which poold was added once."""
 
-    def __init__(self, pool, model, transport="http"):
+    def __init__(self, pool, model, transport="http", url=None):
         self.model = model
         home = pool.root / "claude"
         home.mkdir()
@@ -27,7 +27,7 @@ class Claude:
                         ANTHROPIC_API_KEY="sk-ant-none", ENABLE_TOOL_SEARCH="false", DISABLE_AUTOUPDATER="1",
                         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1", DISABLE_TELEMETRY="1")
         self.run(pool.home, "mcp", "add", "--transport", transport, "--scope", "user", "poold",
-                 pool.url + ("/mcp" if transport == "http" else "/sse"))
+                 (url or pool.url) + ("/mcp" if transport == "http" else "/sse"))
 
     def start(self, cwd, *words):
         return subprocess.Popen([CLAUDE, *words], cwd=cwd, env=self.env, text=True, stdin=subprocess.DEVNULL,
