@@ -162,6 +162,9 @@ json_t *view_daemon(const struct api *api, const struct daemon *d)
     put(view, "project", view_text(d->project->root));
     put(view, "projectKey", json_string(d->project->key));
     put(view, "server", view_text(d->server));
+    put(view, "instance", json_integer(d->instance));
+    put(view, "private", json_boolean(d->is_private));
+    put(view, "spare", json_boolean(daemon_is_spare(d)));
     put(view, "state", json_string(daemon_state_word(d->state)));
     put(view, "health", view_health(d));
     put(view, "daemonId", view_text(d->id));

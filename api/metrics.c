@@ -11,11 +11,11 @@
 enum outcome { START_READY, START_FAILED, START_STOPPED, START_ADOPTED, OUTCOME_COUNT };
 static const char *const outcome_words[] = {"ready", "failed", "stopped", "adopted"};
 
-static const int64_t start_bounds_us[] = {100000,   250000,   500000,   1000000,   2500000,
-                                          5000000,  10000000, 20000000, 30000000,  60000000,
+static const int64_t start_bounds_us[] = {100000,    250000,    500000,   1000000,  2500000,
+                                          5000000,   10000000,  20000000, 30000000, 60000000,
                                           120000000, 300000000, 0};
-static const int64_t turn_bounds_us[] = {50,    100,   250,    500,    1000,    2500,   5000,
-                                         10000, 25000, 50000,  100000, 250000,  1000000, 0};
+static const int64_t turn_bounds_us[] = {50,    100,   250,   500,    1000,   2500,    5000,
+                                         10000, 25000, 50000, 100000, 250000, 1000000, 0};
 
 struct metrics {
     struct api *api;
@@ -87,10 +87,13 @@ static void print_memory(void *arg, struct daemon *d)
 {
     struct census *c = arg;
     struct buf labels = BUF_INIT(4096);
+    char instance[16];
     if (d->memory_bytes < 0)
         return;
+    snprintf(instance, sizeof instance, "%d", d->instance);
     c->ok = c->ok && metrics_label(&labels, "project", d->project->key) &&
             metrics_label(&labels, "server", d->server) &&
+            metrics_label(&labels, "daemon_instance", instance) &&
             metrics_value(c->out, "poold_daemon_memory_bytes", buf_text(&labels), d->memory_bytes);
     buf_release(&labels);
 }

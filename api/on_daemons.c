@@ -30,18 +30,29 @@ void on_daemon(struct request *r)
         request_answer(r, 200, view_daemon_full(r->api, d));
 }
 
+struct pin_walk {
+    const struct api *api;
+    bool is_pinned;
+    struct err err;
+};
+
+static void pin_each(void *arg, struct daemon *d)
+{
+    struct pin_walk *walk = arg;
+    bool was_pinned = d->is_pinned;
+    if (daemon_pin(d, walk->is_pinned, &walk->err) && d->is_pinned != was_pinned)
+        events_pin(walk->api->events, d);
+}
+
 void on_daemon_pin(struct request *r)
 {
     struct daemon *d = place_daemon_in_path(r, false);
-    struct err err = {0};
+    struct pin_walk walk = {r->api, request_bool(r, "pinned", true), {0}};
     if (!d)
         return;
-    bool was_pinned = d->is_pinned;
-    if (!daemon_pin(d, request_bool(r, "pinned", true), &err)) {
-        request_refuse(r, &err, NULL);
-        return;
-    }
-    if (d->is_pinned != was_pinned)
-        events_pin(r->api->events, d);
-    request_answer(r, 200, view_daemon(r->api, d));
+    place_instances_each(d, pin_each, &walk);
+    if (walk.err.code)
+        request_refuse(r, &walk.err, NULL);
+    else
+        request_answer(r, 200, view_daemon(r->api, d));
 }

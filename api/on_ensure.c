@@ -12,6 +12,7 @@
 
 struct start_wait {
     char *key, *server; /* not the slot: a forgotten project takes it away */
+    int instance;
     int64_t wait_ms;
     bool is_warm_wanted;
     bool has_warmup; /* the server has a warm-up call to wait for */
@@ -85,7 +86,7 @@ static void refuse_late(struct request *r, const struct daemon *d, const struct 
 static void step(struct request *r, bool is_late)
 {
     struct start_wait *w = r->state;
-    struct daemon *d = place_daemon_find(r->api->pool, w->key, w->server);
+    struct daemon *d = place_instance_find(r->api->pool, w->key, w->server, w->instance);
     struct err err = {0};
     if (!d) {
         err_set(&err, ERR_CONFLICT, 0, "the project was forgotten while its daemon started");
@@ -122,9 +123,11 @@ static void wait_for_start(struct request *r, struct daemon *d, bool is_warm_wan
     struct start_wait *w = xcalloc(1, sizeof *w);
     w->key = xstrdup(d->project->key);
     w->server = xstrdup(d->server);
+    w->instance = d->instance;
     w->wait_ms = request_int(r, "waitMs", server ? server->settings.start_wait_s * 1000 : 50000);
     w->is_warm_wanted = is_warm_wanted;
-    w->has_warmup = server && server->warmup_tool;
+    w->has_warmup =
+        server && server->warmup_tool && !(d->is_private && d->transport == TRANSPORT_STDIO);
     w->was_ready = daemon_is_up(d);
     for (int i = 0; i < STEP_COUNT; i++)
         w->told[i] = -1;
@@ -158,11 +161,18 @@ void on_ensure(struct request *r)
         request_answer(r, 200, view_daemon(r->api, d));
 }
 
+/* first is started in any case. */
+static void restart_each(void *first, struct daemon *d)
+{
+    if (d == first || daemon_is_up(d) || d->state == DAEMON_STARTING)
+        daemon_restart(d, REASON_RESTART);
+}
+
 void on_daemon_restart(struct request *r)
 {
     struct daemon *d = place_daemon_in_path(r, true);
     if (!d)
         return;
-    daemon_restart(d, REASON_RESTART);
+    place_instances_each(d, restart_each, d);
     wait_for_start(r, d, false);
 }

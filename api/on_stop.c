@@ -55,7 +55,10 @@ static void step(struct request *r, bool is_late)
         return;
     }
     const struct daemon *d = place_daemon_find(pool, w->key, w->server);
+    struct project *project = pool_project_by_key(pool, w->key);
     struct err err = {0};
+    if (!d && project) /* private ones go with their end */
+        d = pool_slot(pool, project, w->server, &err);
     if (d) {
         request_answer(r, 200, view_daemon(r->api, d));
     } else {
@@ -76,6 +79,17 @@ static void stop(struct daemon *d, enum reason why, bool now, struct stop_wait *
         strv_add(&w->ids, d->id);
 }
 
+struct stop_walk {
+    struct stop_wait *w;
+    bool now;
+};
+
+static void stop_each(void *arg, struct daemon *d)
+{
+    struct stop_walk *walk = arg;
+    stop(d, REASON_ASKED, walk->now, walk->w);
+}
+
 static void wait_for_end(struct request *r, struct stop_wait *w)
 {
     request_keep(r, w, stop_wait_free);
@@ -84,20 +98,22 @@ static void wait_for_end(struct request *r, struct stop_wait *w)
         request_wait(r, -1, step); /* the pool ends every stop: TERM, grace, KILL */
 }
 
-static void stop_one(struct request *r, struct daemon *d, enum reason why, bool now)
+static struct stop_wait *wait_of(const struct daemon *d)
 {
     struct stop_wait *w = xcalloc(1, sizeof *w);
     w->key = xstrdup(d->project->key);
     w->server = xstrdup(d->server);
-    stop(d, why, now, w);
-    wait_for_end(r, w);
+    return w;
 }
 
 void on_daemon_stop(struct request *r)
 {
     struct daemon *d = place_daemon_in_path(r, false);
-    if (d)
-        stop_one(r, d, REASON_ASKED, request_bool(r, "now", false));
+    if (!d)
+        return;
+    struct stop_wait *w = wait_of(d);
+    place_instances_each(d, stop_each, &(struct stop_walk){w, request_bool(r, "now", false)});
+    wait_for_end(r, w);
 }
 
 /* Why somebody needs it now, or NULL. */
@@ -112,37 +128,42 @@ static const char *is_needed_why(const struct daemon *d)
     return NULL;
 }
 
+struct evict_walk {
+    struct stop_wait *w;
+    const struct daemon *needed; /* the first that somebody needs */
+};
+
+static void evict_each(void *arg, struct daemon *d)
+{
+    struct evict_walk *walk = arg;
+    if (!is_needed_why(d))
+        stop(d, REASON_EVICTED, false, walk->w);
+    else if (!walk->needed)
+        walk->needed = d;
+}
+
 void on_daemon_evict(struct request *r)
 {
     struct daemon *d = place_daemon_in_path(r, false);
     if (!d)
         return;
-    const char *why = is_needed_why(d);
-    if (!why) {
-        stop_one(r, d, REASON_EVICTED, false);
+    struct evict_walk walk = {.w = wait_of(d)};
+    place_instances_each(d, evict_each, &walk);
+    if (walk.w->stopped || !walk.needed) {
+        wait_for_end(r, walk.w);
         return;
     }
     struct err err = {0};
-    err_set(&err, ERR_CONFLICT, 0, "the daemon is not evicted: %s", why);
-    request_refuse(r, &err, json_pack("{s:o}", "daemon", view_daemon(r->api, d)));
-}
-
-struct all_walk {
-    struct stop_wait *w;
-    bool now;
-};
-
-static void stop_each(void *arg, struct daemon *d)
-{
-    struct all_walk *walk = arg;
-    stop(d, REASON_ASKED, walk->now, walk->w);
+    stop_wait_free(walk.w);
+    err_set(&err, ERR_CONFLICT, 0, "the daemon is not evicted: %s", is_needed_why(walk.needed));
+    request_refuse(r, &err, json_pack("{s:o}", "daemon", view_daemon(r->api, walk.needed)));
 }
 
 void on_stop_all(struct request *r)
 {
     struct stop_wait *w = xcalloc(1, sizeof *w);
     pool_daemons_each(r->api->pool, stop_each,
-                      &(struct all_walk){w, request_bool(r, "now", false)});
+                      &(struct stop_walk){w, request_bool(r, "now", false)});
     wait_for_end(r, w);
 }
 

@@ -55,21 +55,55 @@ bool place_trust(struct api *a, struct project *project, bool is_trusted, const 
 
 struct find_walk {
     const char *key, *server;
+    int instance; /* -1: the best one */
     struct daemon *found;
 };
+
+static bool is_better(const struct daemon *a, const struct daemon *b)
+{
+    if (!b || daemon_is_up(a) != daemon_is_up(b))
+        return !b || daemon_is_up(a);
+    return a->instance < b->instance;
+}
 
 static void find(void *arg, struct daemon *d)
 {
     struct find_walk *walk = arg;
-    if (str_equal(d->project->key, walk->key) && str_equal(d->server, walk->server))
+    if (!str_equal(d->project->key, walk->key) || !str_equal(d->server, walk->server))
+        return;
+    if (walk->instance < 0 ? is_better(d, walk->found) : d->instance == walk->instance)
         walk->found = d;
+}
+
+struct daemon *place_instance_find(struct pool *pool, const char *key, const char *server,
+                                   int instance)
+{
+    struct find_walk walk = {.key = key, .server = server, .instance = instance};
+    pool_daemons_each(pool, find, &walk);
+    return walk.found;
 }
 
 struct daemon *place_daemon_find(struct pool *pool, const char *key, const char *server)
 {
-    struct find_walk walk = {.key = key, .server = server};
-    pool_daemons_each(pool, find, &walk);
-    return walk.found;
+    return place_instance_find(pool, key, server, -1);
+}
+
+struct instances_walk {
+    const struct daemon *of;
+    daemon_fn *each;
+    void *arg;
+};
+
+static void pass_instance(void *arg, struct daemon *d)
+{
+    struct instances_walk *walk = arg;
+    if (d->project == walk->of->project && str_equal(d->server, walk->of->server))
+        walk->each(walk->arg, d);
+}
+
+void place_instances_each(const struct daemon *d, daemon_fn *each, void *arg)
+{
+    pool_daemons_each(d->pool, pass_instance, &(struct instances_walk){d, each, arg});
 }
 
 struct daemon *place_daemon_in_path(struct request *r, bool does_make)

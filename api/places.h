@@ -17,5 +17,10 @@ struct daemon *place_daemon_in_path(struct request *r, bool does_make);
 /* pool_trust, and tell it if it is a change. */
 bool place_trust(struct api *a, struct project *project, bool is_trusted, const char *brought,
                  struct err *err) MUST_CHECK;
-/* The existing slot, or NULL (nothing is refused). */
+/* The existing slot, or NULL (nothing is refused); of several instances the first that is up, else
+ * the first. */
 struct daemon *place_daemon_find(struct pool *pool, const char *key, const char *server);
+struct daemon *place_instance_find(struct pool *pool, const char *key, const char *server,
+                                   int instance);
+/* All instances of d's server for d's project, d among them. */
+void place_instances_each(const struct daemon *d, daemon_fn *each, void *arg);

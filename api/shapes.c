@@ -19,6 +19,9 @@
 
 #define DAEMON_MEMBERS                                                                             \
     OF_SLOT,                                                                                       \
+    {"instance", "count", "which of several daemons of this server and project"},                  \
+    {"private", "bool", "one session's, or a spare (share: session)"},                             \
+    {"spare", "bool", "private, and waits for a session"},                                         \
     {"state", "@state", "where it is in its life"},                                                \
     {"health", "Health", "what is known of it beside the state"},                                  \
     {"daemonId", "text?", "of the present or last life; never used again"},                        \

@@ -20,7 +20,7 @@ static void add_row(struct table *t, const json_t *d, int64_t now)
     int64_t memory = field_number(d, "memoryBytes", -1);
     bool is_up = daemon_row_is_up(d);
     table_add(t, say_path(field_text(d, "project")), PLAIN);
-    table_add(t, xstrdup(field_text(d, "server")), PLAIN);
+    table_add(t, daemon_server_text(d), PLAIN);
     table_add(t, daemon_state_text(d, now), colour);
     table_add(t, daemon_health_text(d), is_up ? colour : DIM);
     table_add(t, memory >= 0 ? say_bytes(memory) : xstrdup("-"), PLAIN);

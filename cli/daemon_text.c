@@ -121,6 +121,17 @@ char *daemon_cause(const json_t *d)
     return say_clean(*best ? best : "no cause is known");
 }
 
+char *daemon_server_text(const json_t *d)
+{
+    int64_t instance = field_number(d, "instance", 0);
+    const char *spare = field_flag(d, "spare") && daemon_row_is_up(d) ? " (spare)" : "";
+    char *server = say_clean(field_text(d, "server"));
+    char *text = instance ? xasprintf("%s#%lld%s", server, (long long)instance, spare)
+                          : xasprintf("%s%s", server, spare);
+    free(server);
+    return text;
+}
+
 char *daemon_remedy(const json_t *d)
 {
     const char *key = field_text(d, "projectKey"), *server = field_text(d, "server");

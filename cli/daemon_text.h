@@ -12,6 +12,8 @@ char *daemon_state_text(const json_t *d, int64_t now_unix_ms);
 enum colour daemon_colour(const json_t *d);
 /* "ok", "useful failed", "-". */
 char *daemon_health_text(const json_t *d);
+/* "everything#2 (spare)": the server, and which of its daemons, if there are several. */
+char *daemon_server_text(const json_t *d);
 /* "in 4:10", "pinned", "busy", ... */
 char *daemon_goes_text(const json_t *d);
 /* Why it is bad, or NULL. */

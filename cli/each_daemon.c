@@ -45,6 +45,19 @@ static bool do_one(struct cli *cli, const struct each_daemon *what, const struct
     return ok;
 }
 
+/* What is done to a server is done to all of its instances at once. */
+static bool is_done(const json_t *mine, size_t at)
+{
+    const char *server = field_text(json_array_get(mine, at), "server");
+    for (size_t i = 0; i < at; i++) {
+        const json_t *before = json_array_get(mine, i);
+        if (strcmp(field_text(before, "server"), server) == 0 &&
+            strcmp(field_text(before, "state"), "down") != 0)
+            return true;
+    }
+    return false;
+}
+
 bool each_daemon_of(struct cli *cli, const struct each_daemon *what, const struct target *t,
                     json_t *done, struct err *err)
 {
@@ -53,7 +66,7 @@ bool each_daemon_of(struct cli *cli, const struct each_daemon *what, const struc
     bool ok = target_daemons(cli, t, &mine, err);
     json_array_foreach(mine, i, d)
     {
-        if (ok && strcmp(field_text(d, "state"), "down") != 0)
+        if (ok && strcmp(field_text(d, "state"), "down") != 0 && !is_done(mine, i))
             ok = do_one(cli, what, t, d, done, err);
     }
     json_decref(mine);

@@ -92,6 +92,9 @@ static void add_daemon(void *arg, const struct daemon_row *row)
                           field_text(project, "root"), "projectKey", row->project_key, "server",
                           row->server, "state", state, "health", "process", "unknown", "accepts",
                           "unknown", "mcp", "unknown", "useful", "unknown", "cause");
+    json_object_set_new(d, "instance", json_integer(row->instance));
+    json_object_set_new(d, "private", json_boolean(row->instance > 0));
+    json_object_set_new(d, "spare", json_boolean(row->instance > 0 && !row->is_taken));
     json_object_set_new(d, "daemonId", json_string(row->id));
     json_object_set_new(d, "generation", json_integer(row->generation));
     set_pid(d, "pid", row->pid, lives && is_alive(row->pid));

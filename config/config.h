@@ -24,7 +24,7 @@ struct config_server {
     char *cwd;                /* NULL: the project root */
     char *url;                /* of a remote entry, else NULL */
     enum config_transport transport;
-    enum config_share share;
+    enum config_share share; /* by config/private_servers.h where the entry does not say */
     int64_t spares;
     char *warmup_tool;        /* NULL: none */
     char *warmup_arguments;   /* JSON text of an object */

@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "config/nearest.h"
+#include "config/private_servers.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -297,6 +298,9 @@ static bool check_whole(const struct reader *in, const struct place *at, const j
                               s->transport == CONFIG_HTTP ? "http" : "sse");
     if (json_object_get(entry, "headers"))
         reader_warn(in, at, "headers are of use for a remote server (url) only, ignored");
+    if (!json_object_get(entry, "share") && s->transport == CONFIG_STDIO &&
+        private_server_find(s->command, &s->args))
+        s->share = CONFIG_SHARE_SESSION;
     if (s->spares && s->share != CONFIG_SHARE_SESSION) {
         reader_warn(in, at, "spares are of use with \"share\": \"session\" only, ignored");
         s->spares = 0;
@@ -318,6 +322,8 @@ static char *definition_of(const struct config_server *s)
     if (env.count)
         qsort(env.items, env.count, sizeof *env.items, compare_texts);
     strv_add_take(&parts, xasprintf("%d %zu %zu", (int)s->transport, s->args.count, env.count));
+    if (s->share == CONFIG_SHARE_SESSION) /* a shared one cannot become private, nor back */
+        strv_add(&parts, "session");
     strv_add(&parts, s->command ? s->command : "");
     strv_add(&parts, s->cwd ? s->cwd : "");
     for (size_t i = 0; i < s->args.count; i++)

@@ -183,9 +183,11 @@ static const struct server_key keys[] = {
     {"transport", "\"stdio\", \"http\" (or \"streamable-http\") or \"sse\"", "stdio", "\"http\"",
      "Another name for type.", true},
     {"share", "\"project\" or \"session\"", "project", "\"project\"",
-     "Who shares a daemon: all sessions of a project, or each session has its own.", false},
+     "Who shares a daemon: all sessions of a project, or each session has its own. For some servers "
+     "the default is session: poold.conf(5) names them.", false},
     {"spares", "a whole number of daemons, 0 to 16", "0", "0",
-     "With share session: daemons kept warm for the next session.", false},
+     "With share session: daemons kept warm for the next session, while the project has one.",
+     false},
     {"warmup", "an object with \"tool\" and \"arguments\"", "none",
      "{\"tool\": \"search\", \"arguments\": {\"query\": \"main\"}}",
      "A tool call made once after each start: it warms the daemon up and shows whether its tools "

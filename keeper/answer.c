@@ -21,6 +21,7 @@ static bool fill_identity(const struct keeper *keeper, struct buf *text)
            wire_text_add(text, "definition", spec->definition) &&
            wire_text_add(text, "transport", spec->transport) &&
            wire_text_add_int(text, "port", spec->port) &&
+           wire_text_add_int(text, "instance", spec->instance) &&
            wire_text_add(text, "state", state_names[keeper->state]) &&
            wire_text_add_int(text, "keeper_pid", getpid());
 }

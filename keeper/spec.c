@@ -33,6 +33,7 @@ static const struct number_key {
 } number_keys[] = {
     {"generation", offsetof(struct spec, generation), 0, INT64_MAX},
     {"port", offsetof(struct spec, port), 0, 65535},
+    {"instance", offsetof(struct spec, instance), 0, INT32_MAX},
     {"log_max_bytes", offsetof(struct spec, log_max_bytes), 4096, INT64_MAX},
     {"orphan_ms", offsetof(struct spec, orphan_ms), 0, INT64_MAX / 4},
     {"grace_ms", offsetof(struct spec, grace_ms), 0, INT64_MAX / 4},

@@ -4,12 +4,13 @@
 
 #include <stdint.h>
 
-#define SPEC_MAX (8 * 1024 * 1024) /* bytes of a spec; the system's limit on argv + env is below */
+#define SPEC_MAX (8 * 1024 * 1024) /* bytes of a spec; the system's limit on argv + env is below   \
+                                    */
 
 struct spec {
     char *id, *project, *project_key, *server, *definition, *transport; /* echoed in STATUS */
     char *run_dir, *log, *cwd;
-    int64_t generation, port, log_max_bytes, orphan_ms, grace_ms, epoch;
+    int64_t generation, port, instance, log_max_bytes, orphan_ms, grace_ms, epoch;
     bool is_stdio;
     struct strv argv, env; /* empty after spec_forget_command */
 };

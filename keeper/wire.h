@@ -52,6 +52,7 @@ enum wire_type {
  *   id generation project project_key server definition transport   echoed from the spec
  *   state          starting | running | stopping | exited
  *   keeper_pid pid start_time boot_id   the daemon's main process (pid 0 before the spawn)
+ *   instance       echoed too; absent (of an older keeper): 0
  *   port           0 for stdio servers
  *   started_unix_ms
  *   exec_errno     set when the command could not be executed at all (state exited)
@@ -72,7 +73,7 @@ enum wire_type {
 
 /* The spec: what a keeper is told at its start, as "key value\n" text on its stdin:
  *   id, generation, project (also the daemon's default cwd), project_key, server,
- *   definition (hash), transport (http|sse|stdio), port,
+ *   definition (hash), transport (http|sse|stdio), port, instance (may be absent),
  *   run_dir        where <id>.sock and <id>.lock go (keepers/ of the run dir)
  *   log            path of the log file; log_max_bytes rotate size (one old copy: LOG.1)
  *   cwd

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cli/help.h"
 #include "config/options.h"
+#include "config/private_servers.h"
 #include "config/settings.h"
 #include "manual/manual.h"
 #include "pool/pool.h"
@@ -147,6 +148,7 @@ bool manual_table(const char *name, FILE *out)
         {"api", routes},
         {"settings", settings_print_page},
         {"server-keys", server_keys_print_page},
+        {"private-servers", private_servers_print_page},
     };
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (strcmp(tables[i].name, name) == 0) {

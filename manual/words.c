@@ -68,6 +68,8 @@ const char *manual_reason(const char *word)
         {"handshake-lost",
          "A stdio server whose answer to the handshake is not known any more (the "
          "registry was lost) is started anew: it can be asked only once."},
+        {"spare", "Started warm for the next session (`spares` of a server with share session)."},
+        {"session-over", "Stopped: the session that it belonged to is over."},
     };
     return MEANING_OF(words, word);
 }

@@ -59,6 +59,8 @@ bool slot_put(struct slot *s, struct err *err)
         .id = d->id,
         .project_key = d->project->key,
         .server = d->server,
+        .instance = d->instance,
+        .is_taken = s->is_taken,
         .generation = d->generation,
         .state = daemon_state_word(d->state == DAEMON_BUSY ? DAEMON_READY : d->state),
         .transport = transport_words[d->transport],
@@ -228,7 +230,9 @@ static void on_deadline(struct ev_loop *loop, struct ev_timer *timer, int events
 /* A server's name is the user's: only what is safe in a file name stays. */
 static char *log_path_of(const struct slot *s)
 {
-    char *name = xasprintf("%s.%s.log", s->d.project->key, s->d.server);
+    char *name = s->d.instance
+                     ? xasprintf("%s.%s.%d.log", s->d.project->key, s->d.server, s->d.instance)
+                     : xasprintf("%s.%s.log", s->d.project->key, s->d.server);
     for (char *p = name; *p; p++)
         if (*p == '/' || (unsigned char)*p < 0x20)
             *p = '_';
@@ -237,12 +241,14 @@ static char *log_path_of(const struct slot *s)
     return path;
 }
 
-void slot_init(struct slot *s, struct pool *p, struct project *project, const char *server)
+void slot_init(struct slot *s, struct pool *p, struct project *project, const char *server,
+               int instance)
 {
     struct daemon *d = &s->d;
     d->pool = p;
     d->project = project;
     d->server = xstrdup(server);
+    d->instance = instance;
     d->memory_bytes = d->cpu_ms = -1;
     d->state_since_ms = clock_ms();
     for (int i = 0; i < STEP_COUNT; i++)
@@ -304,7 +310,9 @@ struct evict_view slot_view(const struct slot *s)
         .is_held = slot_is_held(s),
         .may_evict = !server || server->evict,
         .is_warming = s->d.is_warming,
-        .used_ms = later(s->d.last_use_ms, later(s->up_ms, s->warmed_ms)),
+        .is_spare = slot_is_spare(s),
+        .used_ms = later(later(s->d.last_use_ms, slot_is_spare(s) ? private_used_ms(s) : 0),
+                         later(s->up_ms, s->warmed_ms)),
     };
 }
 
@@ -326,6 +334,11 @@ unsigned daemon_eras_remembered(const struct daemon *d)
 {
     const struct slot *s = container_of(d, const struct slot, d);
     return strcmp(s->eras_of, daemon_definition_now(d)) == 0 ? s->eras : 0;
+}
+
+bool slot_is_leaving(const struct slot *s)
+{
+    return s->is_unneeded || s->is_released;
 }
 
 bool daemon_is_forgotten(const struct daemon *d)

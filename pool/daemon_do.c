@@ -48,7 +48,7 @@ void slot_enqueue(struct slot *s, enum reason why)
 
 void slot_do_start(struct slot *s, const struct slot_event *event)
 {
-    if (s->d.pool->is_stopping_all || s->is_unneeded)
+    if (s->d.pool->is_stopping_all || slot_is_leaving(s))
         return;
     s->is_second_port = false;
     s->avoid_port = 0;
@@ -107,6 +107,7 @@ void slot_launch(struct slot *s)
         .project = d->project->root,
         .project_key = d->project->key,
         .server = d->server,
+        .instance = d->instance,
         .definition = d->definition,
         .transport = d->transport,
         .port = d->port,
@@ -174,6 +175,8 @@ void slot_do_ready(struct slot *s, const struct slot_event *event)
     slot_set_state(s, d->in_flight ? DAEMON_BUSY : DAEMON_READY, REASON_NONE, NULL);
     memory_begin(d->pool, s->is_adopted);
     health_ready(s);
+    if (s->is_taken)
+        private_top_up(s);
     if (!d->in_flight)
         slot_rest(s);
 }
@@ -232,13 +235,16 @@ void slot_do_adopt(struct slot *s, const struct slot_event *event)
         d->ready_unix_ms = 0;
     if (!is_same)
         str_replace(&d->handshake, NULL);
+    /* The project's one is shared or not as its own handshake says, whatever is configured now. */
+    d->is_private = d->instance > 0 || (d->is_private && !d->handshake);
     if (is_talk_lost(s, run, is_same)) {
         slot_set_state(s, DAEMON_STARTING, REASON_ADOPTED, NULL);
         slot_event(s, &(struct slot_event){
                           .kind = SLOT_KILL,
                           .reason = REASON_HANDSHAKE_LOST,
                           .detail = "what it said in its handshake is not known any more"});
-        slot_event(s, &(struct slot_event){.kind = SLOT_WANT, .reason = REASON_REVIVED});
+        if (!d->is_private) /* nobody knows whose it was */
+            slot_event(s, &(struct slot_event){.kind = SLOT_WANT, .reason = REASON_REVIVED});
         return;
     }
     char now[20];

@@ -90,7 +90,7 @@ void slot_do_stop(struct slot *s, const struct slot_event *event)
 
 void slot_do_want_later(struct slot *s, const struct slot_event *event)
 {
-    if (s->d.pool->is_stopping_all || s->is_unneeded)
+    if (s->d.pool->is_stopping_all || slot_is_leaving(s))
         return;
     s->d.is_wanted = true;
     s->is_forced = s->is_forced || event->force;

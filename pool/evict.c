@@ -7,12 +7,16 @@ bool evict_may_go(const struct evict_view *view)
            !view->is_pinned && !view->is_held && !view->is_warming;
 }
 
+static bool goes_before(const struct evict_view *a, const struct evict_view *b)
+{
+    return a->is_spare != b->is_spare ? a->is_spare : a->used_ms < b->used_ms;
+}
+
 size_t evict_first(const struct evict_view *views, size_t n)
 {
     size_t first = SIZE_MAX;
     for (size_t i = 0; i < n; i++)
-        if (evict_may_go(&views[i]) &&
-            (first == SIZE_MAX || views[i].used_ms < views[first].used_ms))
+        if (evict_may_go(&views[i]) && (first == SIZE_MAX || goes_before(&views[i], &views[first])))
             first = i;
     return first;
 }

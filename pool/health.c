@@ -329,6 +329,8 @@ void health_warm(struct slot *s, bool asked)
     struct daemon *d = &s->d;
     if (!server || !server->warmup_tool || d->is_warming)
         return;
+    if (d->is_private && d->transport == TRANSPORT_STDIO)
+        return; /* it is its client's: initialized, or not yet */
     if (s->is_warm_done && !(asked && d->useful != LAYER_OK))
         return;
     if (!daemon_is_up(d) || !s->probe || !probe_is_open(s->probe)) {

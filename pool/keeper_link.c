@@ -174,6 +174,7 @@ static void take_pair(struct keeper_status *s, const char *key, const char *valu
     } const numbers[] = {{"keeper_pid", &s->keeper_pid},
                          {"pid", &s->pid},
                          {"port", &s->port},
+                         {"instance", &s->instance},
                          {"exec_errno", &s->exec_errno},
                          {"exit_code", &s->exit_code},
                          {"exit_signal", &s->exit_signal}};

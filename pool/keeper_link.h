@@ -17,7 +17,7 @@ struct keeper_status { /* strings never NULL but stop_reason; borrowed for the c
     int64_t generation, started_unix_ms;
     enum transport transport;
     enum keeper_state state;
-    int keeper_pid, pid, port;
+    int keeper_pid, pid, port, instance;
     uint64_t start_time;
     int exec_errno, exit_code, exit_signal; /* exit_code -1: not applicable */
     uint64_t inputs_taken, lines_acked;     /* stdio: what an earlier poold has sent and seen */

@@ -185,6 +185,7 @@ static void tell_found(struct life *l, const struct keeper_status *s)
                                 .project_key = s->project_key,
                                 .server = s->server,
                                 .definition = s->definition,
+                                .instance = s->instance,
                                 .transport = s->transport,
                                 .started_unix_ms = s->started_unix_ms,
                                 .lines_given = (int64_t)s->inputs_taken,

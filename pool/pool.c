@@ -42,12 +42,13 @@ static int64_t starts_at_once(const struct pool *p)
 
 /* --- slots --- */
 
-static struct slot *slot_find(struct project *project, const char *server)
+struct slot *pool_slot_find(const struct project *project, const char *server, int instance)
 {
-    list_each(node, after, &entry_of(project)->slots)
+    const struct project_entry *entry = container_of(project, const struct project_entry, project);
+    list_each(node, after, &entry->slots)
     {
         struct slot *s = container_of(node, struct slot, in_project);
-        if (strcmp(s->d.server, server) == 0)
+        if (s->d.instance == instance && strcmp(s->d.server, server) == 0)
             return s;
     }
     return NULL;
@@ -64,19 +65,21 @@ struct slot *pool_slot_by_id(struct pool *p, const char *id)
     return NULL;
 }
 
-struct slot *pool_slot_make(struct pool *p, struct project *project, const char *server)
+struct slot *pool_slot_make(struct pool *p, struct project *project, const char *server,
+                            int instance)
 {
-    struct slot *s = slot_find(project, server);
+    struct slot *s = pool_slot_find(project, server, instance);
     if (s)
         return s;
     s = xcalloc(1, sizeof *s);
-    slot_init(s, p, project, server);
+    slot_init(s, p, project, server, instance);
     list_add_tail(&p->slots, &s->in_pool);
     list_add_tail(&entry_of(project)->slots, &s->in_project);
     start_definition(s, s->d.definition);
     const struct config_server *entry = slot_server(s);
     if (entry)
         s->d.transport = (enum transport)entry->transport;
+    s->d.is_private = instance > 0 || (entry && entry->share == CONFIG_SHARE_SESSION);
     return s;
 }
 
@@ -86,7 +89,7 @@ struct daemon *pool_slot(struct pool *p, struct project *project, const char *se
     const struct config_server *entry = pool_server(p, project, server, err);
     if (!entry)
         return NULL;
-    return &pool_slot_make(p, project, entry->name)->d;
+    return &pool_slot_make(p, project, entry->name, 0)->d;
 }
 
 struct daemon *pool_daemon_by_id(struct pool *p, const char *id)
@@ -183,6 +186,10 @@ static void serve_queue(struct pool *p)
     while (!list_is_empty(&p->queue)) {
         struct slot *next = container_of(p->queue.next, struct slot, in_queue);
         struct census c = count(p);
+        if (private_is_queued_spare(next) && c.alive >= p->config->settings.max_daemons) {
+            daemon_stop(&next->d, REASON_POOL_FULL, true); /* it waits for nobody */
+            continue;
+        }
         if (c.starting >= starts_at_once(p) || !make_room(p, next, &c))
             return;
         slot_launch(next);
@@ -207,15 +214,16 @@ void pool_wake(struct pool *p, struct slot *changed)
     ev_timer_start(p->loop, &p->wake);
 }
 
-/* Forgotten projects whose daemons are gone. */
+/* Forgotten projects whose daemons are gone, and private daemons whose sessions are. */
 static void sweep(struct pool *p)
 {
     list_each(node, after, &p->slots)
     {
         struct slot *s = container_of(node, struct slot, in_pool);
-        if (!s->is_unneeded || s->is_alive || s->d.in_flight || s->d.sessions)
-            continue;
-        slot_finish(s);
+        if (s->is_unneeded && !s->is_alive && !s->d.in_flight && !s->d.sessions)
+            slot_finish(s);
+        else if (!s->is_unneeded)
+            private_sweep(s);
     }
     list_each(node, after, &p->gone)
     {
@@ -292,7 +300,7 @@ static void on_found(struct pool *p, const struct run_event *run)
         return; /* a keeper of some other making */
     if (!project)
         project = pool_project_at_root(p, run->project);
-    struct slot *s = pool_slot_make(p, project, run->server);
+    struct slot *s = pool_slot_make(p, project, run->server, run->instance);
     if (s->is_alive && strcmp(s->d.id, run->daemon_id) != 0) {
         log_warn("a second daemon of one project is ended", "project=%s daemon=%s", project->key,
                  run->daemon_id);

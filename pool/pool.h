@@ -1,6 +1,7 @@
 /* pool/pool.h - the pool: projects, and per (project, server) one daemon slot with its present
- * life. The one owner of every start and stop. Front and api talk to it; it calls back through
- * listeners and never sees them. Threads: loop only.
+ * life, or several where each session has its own ("share": "session"). The one owner of every
+ * start and stop. Front and api talk to it; it calls back through listeners and never sees them.
+ * Threads: loop only.
  *
  * Pointers to struct project and struct daemon stay valid until the pool is destroyed or, after
  * pool_forget, until the loop next blocks; across calls from the loop hold (key, server) or ask
@@ -152,7 +153,8 @@ const struct config_server *pool_server(struct pool *p, struct project *project,
 bool pool_forget(struct pool *p, struct project *project, struct err *err) MUST_CHECK;
 
 /* --- daemons --- */
-/* The slot (made, state down, if there is none). server NULL = default server. */
+/* The slot (made, state down, if there is none). server NULL = default server. Of a server that
+ * sessions do not share it is instance 0: started, it is a spare for the next session. */
 struct daemon *pool_slot(struct pool *p, struct project *project, const char *server,
                          struct err *err) MUST_CHECK;
 /* A private daemon ("share": "session") for a new client session: a warm spare if there is one,
@@ -163,8 +165,11 @@ struct daemon *pool_slot_private(struct pool *p, struct project *project, const 
  * again. NULL: it is gone, or not this server's; the session takes a new one. */
 struct daemon *pool_slot_private_of(struct pool *p, struct project *project, const char *server,
                                     const char *id);
-/* Its session is over: it is stopped, and its slot goes (d is not to be used any more). */
+/* Its session is over: it is stopped, and its slot goes. d is good until its flights and sessions
+ * are counted off, no longer. */
 void daemon_release(struct daemon *d);
+/* Is it private and waits, warm or down, for a session? */
+bool daemon_is_spare(const struct daemon *d);
 struct daemon *pool_daemon_by_id(struct pool *p, const char *id);
 typedef void daemon_fn(void *arg, struct daemon *d);
 void pool_daemons_each(struct pool *p, daemon_fn *each, void *arg);

@@ -48,7 +48,7 @@ static void load_daemon(void *arg, const struct daemon_row *row)
     struct project *project = pool_project_by_key(p, row->project_key);
     if (!project)
         return;
-    struct slot *s = pool_slot_make(p, project, row->server);
+    struct slot *s = pool_slot_make(p, project, row->server, (int)row->instance);
     struct daemon *d = &s->d;
     d->is_pinned = d->is_pinned || row->is_pinned;
     if (d->id[0]) /* the registry came late: it has lived since */
@@ -64,6 +64,7 @@ static void load_daemon(void *arg, const struct daemon_row *row)
     snprintf(s->eras_of, sizeof s->eras_of, "%s", row->definition);
     str_replace(&d->detail, row->detail && row->detail[0] ? row->detail : NULL);
     str_replace(&d->handshake, row->handshake && row->handshake[0] ? row->handshake : NULL);
+    s->is_taken = row->is_taken;
     s->is_expected = row->ended_unix_ms == 0;
     s->was_ready = s->is_expected && row->ready_unix_ms != 0;
 }

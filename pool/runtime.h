@@ -15,6 +15,7 @@ struct run_spec { /* borrowed for the call */
     const char *project; /* canonical root */
     const char *project_key;
     const char *server;
+    int instance;           /* of the daemons of one server and project */
     const char *definition; /* hash of what was started */
     enum transport transport;
     int port; /* 0: stdio */
@@ -43,6 +44,7 @@ struct run_event {
     const char *daemon_id;
     int64_t generation;
     const char *project, *project_key, *server, *definition; /* RUN_FOUND */
+    int instance;
     enum transport transport;
     int port;
     int pid, keeper_pid; /* for display only */

@@ -49,6 +49,7 @@ static bool spec_text(const struct local *local, const struct run_spec *spec, st
               wire_text_add(out, "definition", spec->definition) &&
               wire_text_add(out, "transport", transports[spec->transport]) &&
               wire_text_add_int(out, "port", spec->port) &&
+              wire_text_add_int(out, "instance", spec->instance) &&
               wire_text_add(out, "run_dir", local->dir) &&
               wire_text_add(out, "log", spec->log_path) &&
               wire_text_add_int(out, "log_max_bytes", spec->log_max_bytes) &&

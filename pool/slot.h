@@ -1,5 +1,5 @@
-/* pool/slot.h - private to pool/: the pool and its slots in full. One slot is one (project, server)
- * with its present life; struct daemon is the part of it that everyone may read.
+/* pool/slot.h - private to pool/: the pool and its slots in full. One slot is one (project, server,
+ * instance) with its present life; struct daemon is the part of it that everyone may read.
  *
  * Ownership: the pool owns its projects and slots; a slot owns its probe (gone with each life).
  * Who changes what: daemon.c alone writes d.state (by slot_set_state). Everything that happens to a
@@ -53,6 +53,10 @@ struct slot {
     bool is_alive;            /* the runtime holds a life of ours (from start to RUN_EXITED) */
     bool is_adopted;
     bool is_unneeded; /* its project was forgotten: free it when it is down */
+    /* private.c */
+    bool is_taken;    /* some session's; else it is a spare */
+    bool is_claimed;  /* the front has it in its hands */
+    bool is_released; /* its session is over: free it when it is down */
     bool is_expected; /* the registry says it lives; not yet found by sync */
     bool was_ready;   /* by the registry: it had answered before */
     char *log_path;
@@ -169,7 +173,9 @@ struct slot *pool_evictable(struct pool *p);
 /* The entry of the configuration that a slot runs, or NULL. */
 const struct config_server *slot_server(const struct slot *s);
 const struct settings *slot_settings(const struct slot *s);
-struct slot *pool_slot_make(struct pool *p, struct project *project, const char *server);
+struct slot *pool_slot_find(const struct project *project, const char *server, int instance);
+struct slot *pool_slot_make(struct pool *p, struct project *project, const char *server,
+                            int instance);
 
 /* --- projects.c --- */
 void pool_projects_init(struct pool *p);
@@ -190,7 +196,10 @@ bool servers_are(struct pool *p, struct project *project, const char *content);
 /* --- daemon.c: one slot's decisions --- */
 void slot_event(struct slot *s, const struct slot_event *event);
 /* The row, the log path and all watchers of a new slot. */
-void slot_init(struct slot *s, struct pool *p, struct project *project, const char *server);
+void slot_init(struct slot *s, struct pool *p, struct project *project, const char *server,
+               int instance);
+/* It never starts again: its project was forgotten, or its session is over. */
+bool slot_is_leaving(const struct slot *s);
 void slot_finish(struct slot *s);
 /* A queued start gets its place: called by the pool in the queue's order. */
 void slot_launch(struct slot *s);
@@ -212,8 +221,9 @@ const char *slot_action_word(slot_action *action);
     X(nop)                                                                                         \
     X(start)                                                                                       \
     X(join)                                                                                        \
-    X(adopt) X(spawned) X(port_open) X(move_port) X(ready) X(busy) X(rest) X(drain) X(drained)     \
-        X(stop) X(stop_late) X(want_later) X(unwant) X(overdue) X(retry) X(forgive) X(timed_out)   \
+    X(adopt)                                                                                       \
+    X(spawned) X(port_open) X(move_port) X(ready) X(busy) X(rest) X(drain) X(drained) X(stop)      \
+        X(stop_late) X(want_later) X(unwant) X(overdue) X(retry) X(forgive) X(timed_out)           \
             X(refused) X(idle) X(failed) X(crashed) X(ending) X(gone) X(lost) X(revive)
 #define X(name) slot_action slot_do_##name;
 SLOT_ACTIONS(X)
@@ -236,6 +246,18 @@ void health_glance(struct slot *s);
 void health_look(struct slot *s);
 void health_warm(struct slot *s, bool asked);
 void health_set(struct slot *s, enum layer *layer, enum layer value, const char *cause);
+
+/* --- private.c --- */
+/* Does it wait for a session? */
+bool slot_is_spare(const struct slot *s);
+/* When the sessions that a spare is for were last used (monotonic, 0: never). */
+int64_t private_used_ms(const struct slot *spare);
+/* A session has its daemon, or a spare: make up the spares as configured, where there is room. */
+void private_top_up(struct slot *taken);
+/* A start that must not push anybody out. */
+bool private_is_queued_spare(const struct slot *s);
+/* Free a slot that nobody will want again; true: s is gone. */
+bool private_sweep(struct slot *s);
 
 /* --- lines.c: stdio daemons --- */
 /* A line of its stdout. */

@@ -108,7 +108,7 @@ static bool lease_port(struct slot *s, struct err *err)
     struct pool *p = s->d.pool;
     const struct setting_range *range = &p->config->settings.ports;
     int64_t port = registry_lease_of(p->registry, s->d.project->key, s->d.server);
-    if (port && may_use(s, port)) {
+    if (s->d.instance == 0 && port && may_use(s, port)) {
         s->d.port = (int)port;
         return true;
     }
@@ -124,7 +124,8 @@ static bool lease_port(struct slot *s, struct err *err)
             if (!may_use(s, port) ||
                 (pass == 0 && (is_leased_away(s, port) || !net_port_is_free_to_all((int)port))))
                 continue;
-            lease_put(s, port);
+            if (s->d.instance == 0) /* the others' places change with their sessions */
+                lease_put(s, port);
             s->d.port = (int)port;
             return true;
         }
@@ -135,7 +136,7 @@ static bool lease_port(struct slot *s, struct err *err)
 
 void start_adopt_lease(struct slot *s)
 {
-    if (s->d.port)
+    if (s->d.port && s->d.instance == 0)
         lease_put(s, s->d.port);
 }
 
@@ -267,6 +268,7 @@ bool start_prepare(struct slot *s, struct start_spec *out, struct err *err)
     if (!check(s, &server, err))
         return false;
     s->d.transport = (enum transport)server->transport;
+    s->d.is_private = s->d.instance > 0 || server->share == CONFIG_SHARE_SESSION;
     start_definition(s, s->d.definition);
     char *logs = str_path(s->d.pool->places.state_dir, "logs");
     bool is_stdio = s->d.transport == TRANSPORT_STDIO;

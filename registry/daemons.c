@@ -11,8 +11,15 @@ bool registry_daemon_put(struct registry *r, const struct daemon_row *row, struc
                NUMBER(row->keeper_pid), NUMBER(row->started_unix_ms),
                NUMBER(row->ready_unix_ms), NUMBER(row->ended_unix_ms), TEXT(row->reason),
                TEXT(row->detail), NUMBER(row->is_pinned), TEXT(row->handshake),
-               NUMBER(row->eras)),
+               NUMBER(row->eras), NUMBER(row->instance), NUMBER(row->is_taken)),
         NULL, err);
+}
+
+bool registry_daemon_drop(struct registry *r, const char *project_key, const char *server,
+                          int64_t instance, struct err *err)
+{
+    return statement_run(r, STATEMENT_DAEMON_DROP,
+                         VALUES(TEXT(project_key), TEXT(server), NUMBER(instance)), NULL, err);
 }
 
 bool registry_daemons(struct registry *r, daemon_row_fn *each, void *arg, struct err *err)
@@ -40,6 +47,8 @@ bool registry_daemons(struct registry *r, daemon_row_fn *each, void *arg, struct
             .is_pinned = statement_number(&s, 15) != 0,
             .handshake = statement_text(&s, 16),
             .eras = statement_number(&s, 17),
+            .instance = statement_number(&s, 18),
+            .is_taken = statement_number(&s, 19) != 0,
         };
         each(arg, &row);
     }

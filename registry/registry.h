@@ -25,7 +25,8 @@ struct registry;
                             X(KEEPER_LOST, "keeper-lost") X(UNRESPONSIVE, "unresponsive")          \
                                 X(ORPHANED, "orphaned") X(GONE_WHILE_AWAY, "gone-while-away")      \
                                     X(FORGOTTEN, "forgotten") X(DEFINITION, "definition-changed")    \
-                                        X(HANDSHAKE_LOST, "handshake-lost")
+                                        X(HANDSHAKE_LOST, "handshake-lost") X(SPARE, "spare")    \
+                                            X(SESSION_OVER, "session-over")
 enum reason {
     REASON_NONE,
 #define X(name, word) REASON_##name,
@@ -86,11 +87,13 @@ bool registry_project_forget(struct registry *r, const char *key, struct err *er
 typedef void project_row_fn(void *arg, const struct project_row *row);
 bool registry_projects(struct registry *r, project_row_fn *each, void *arg, struct err *err);
 
-/* --- daemons: the latest life per (project, server) --- */
+/* --- daemons: the latest life per (project, server, instance) --- */
 struct daemon_row {
     const char *id; /* of this life; never used again */
     const char *project_key, *server;
-    int64_t generation;    /* 1, 2, ... per (project, server) */
+    int64_t instance;      /* 0: the project's one; 1, 2, ...: private ones and spares */
+    bool is_taken;         /* a private one belongs to some session */
+    int64_t generation;    /* 1, 2, ... per (project, server, instance) */
     const char *state;     /* as DESIGN: down starting ready busy draining stopping failed */
     const char *transport; /* http sse stdio */
     const char *definition;
@@ -105,6 +108,9 @@ struct daemon_row {
     int64_t eras; /* of MCP that daemons of this definition speak: bits, 0 unknown */
 };
 bool registry_daemon_put(struct registry *r, const struct daemon_row *row, struct err *err);
+/* A private one is gone for good. */
+bool registry_daemon_drop(struct registry *r, const char *project_key, const char *server,
+                          int64_t instance, struct err *err);
 typedef void daemon_row_fn(void *arg, const struct daemon_row *row);
 bool registry_daemons(struct registry *r, daemon_row_fn *each, void *arg, struct err *err);
 

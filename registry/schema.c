@@ -137,8 +137,49 @@ static const char *const version_5[] = {
     NULL,
 };
 
+/* A server may have several daemons per project: the key grows, so the table is made anew. */
+static const char *const version_6[] = {
+    "CREATE TABLE daemon_new (\n"
+    "    -- The latest life (generation) of each server of each project; earlier lives are in\n"
+    "    -- history. What really runs is known by the keepers; this is what poold last knew.\n"
+    "    project_key     TEXT    NOT NULL REFERENCES project (key) ON DELETE CASCADE,\n"
+    "    server          TEXT    NOT NULL,             -- name in mcpServers\n"
+    "    instance        INTEGER NOT NULL,             -- 0: the project's one; 1, 2, ...: private\n"
+    "                                                  -- to a session, or a spare for one\n"
+    "    is_taken        INTEGER NOT NULL CHECK (is_taken IN (0, 1)), -- 1: it is some session's\n"
+    "    id              TEXT    NOT NULL UNIQUE,      -- of this life, never used again\n"
+    "    generation      INTEGER NOT NULL,             -- 1, 2, ... per server and instance\n"
+    "    state           TEXT    NOT NULL CHECK (state IN ('down', 'starting', 'ready',\n"
+    "                            'busy', 'draining', 'stopping', 'failed')),\n"
+    "    transport       TEXT    NOT NULL,             -- http, sse or stdio\n"
+    "    definition      TEXT    NOT NULL,             -- hash of what was started\n"
+    "    port            INTEGER NOT NULL,             -- TCP on loopback; 0: none\n"
+    "    pid             INTEGER NOT NULL,             -- main process; 0: none\n"
+    "    keeper_pid      INTEGER NOT NULL,             -- of the process that holds it\n"
+    "    started_unix_ms INTEGER NOT NULL,             -- 0: not yet\n"
+    "    ready_unix_ms   INTEGER NOT NULL,             -- 0: never in this life\n"
+    "    ended_unix_ms   INTEGER NOT NULL,             -- 0: lives\n"
+    "    reason          TEXT    NOT NULL,             -- of the last start or end, one word\n"
+    "    detail          TEXT    NOT NULL,             -- the same in words for people\n"
+    "    is_pinned       INTEGER NOT NULL CHECK (is_pinned IN (0, 1)), -- 1: never evicted\n"
+    "    handshake       TEXT    NOT NULL,             -- shared stdio daemon: its whole answer to\n"
+    "                                                  -- initialize; '': none\n"
+    "    eras            INTEGER NOT NULL,             -- of MCP that this definition speaks: 1 up\n"
+    "                                                  -- to 2025-11-25, 2 from 2026-07-28 on, 3\n"
+    "                                                  -- both; 0: not known\n"
+    "    PRIMARY KEY (project_key, server, instance)\n"
+    ") STRICT",
+    "INSERT INTO daemon_new SELECT project_key, server, 0, 0, id, generation, state, transport,\n"
+    "    definition, port, pid, keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason,\n"
+    "    detail, is_pinned, handshake, eras FROM daemon",
+    "DROP TABLE daemon",
+    "ALTER TABLE daemon_new RENAME TO daemon",
+    NULL,
+};
+
 /* Step n brings version n to n + 1. */
-static const char *const *const steps[] = {version_1, version_2, version_3, version_4, version_5};
+static const char *const *const steps[] = {version_1, version_2, version_3, version_4,
+                                           version_5, version_6};
 
 const char *const *const *schema_steps(int *count)
 {

@@ -31,20 +31,23 @@
     X(DAEMON_PUT, "save a daemon",                                                               \
       "INSERT INTO daemon (project_key, server, id, generation, state, transport, definition, "  \
       "port, pid, keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason, detail, "   \
-      "is_pinned, handshake, eras) "                                                             \
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                           \
-      "ON CONFLICT (project_key, server) DO UPDATE SET id = excluded.id, "                       \
+      "is_pinned, handshake, eras, instance, is_taken) "                                         \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                     \
+      "ON CONFLICT (project_key, server, instance) DO UPDATE SET id = excluded.id, "             \
       "generation = excluded.generation, state = excluded.state, "                               \
       "transport = excluded.transport, definition = excluded.definition, "                       \
       "port = excluded.port, pid = excluded.pid, keeper_pid = excluded.keeper_pid, "             \
       "started_unix_ms = excluded.started_unix_ms, ready_unix_ms = excluded.ready_unix_ms, "     \
       "ended_unix_ms = excluded.ended_unix_ms, reason = excluded.reason, "                       \
       "detail = excluded.detail, is_pinned = excluded.is_pinned, "                               \
-      "handshake = excluded.handshake, eras = excluded.eras")                                    \
+      "handshake = excluded.handshake, eras = excluded.eras, is_taken = excluded.is_taken")      \
+    X(DAEMON_DROP, "drop a daemon",                                                              \
+      "DELETE FROM daemon WHERE project_key = ? AND server = ? AND instance = ?")                \
     X(DAEMONS, "read the daemons",                                                               \
       "SELECT project_key, server, id, generation, state, transport, definition, port, pid, "    \
       "keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason, detail, is_pinned, "   \
-      "handshake, eras FROM daemon ORDER BY project_key, server")                                \
+      "handshake, eras, instance, is_taken FROM daemon "                                         \
+      "ORDER BY project_key, server, instance")                                                  \
     X(LEASE_OF, "read a port lease",                                                             \
       "SELECT port FROM port_lease WHERE project_key = ? AND server = ?")                        \
     X(LEASE_PUT, "save a port lease",                                                            \

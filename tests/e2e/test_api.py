@@ -18,7 +18,7 @@ from contract import Contract
 from mcp_client import Client
 
 JSON = {"Content-Type": "application/json"}
-DAEMON_MEMBERS = set("""project projectKey server state health daemonId generation pid keeperPid port url directUrl
+DAEMON_MEMBERS = set("""project projectKey server instance private spare state health daemonId generation pid keeperPid port url directUrl
     sessions inFlight memoryBytes cpuMs idleMs evictInMs evictWhy startedAt readyAt reason detail tail retryInMs
     pinned trusted transport step steps starts usualStartMs logFile""".split())
 

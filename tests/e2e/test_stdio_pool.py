@@ -269,6 +269,48 @@ def test_one_that_does_not_go_by_that_is_ended(pool, project, options):
     assert not alive(d["pid"]) and time.monotonic() - begin < 8
 
 
+# --- private ones ---
+
+def test_a_private_server_is_warm_as_a_process_and_left_to_its_client(pool, project):
+    repo = project()
+    pool.configure({"own": fake(pool, share="session", warmup={"tool": "warm"})}, healthSeconds=1)
+    d = up(pool, repo)
+    assert d["private"] and d["spare"] and d["instance"] == 0
+    wait_until(lambda: methods(pool).count("ping") >= 3, "it is pinged on")
+    assert set(methods(pool)) == {"ping"}
+    assert "own (spare)" in pool.ctl("list").stdout
+    pool.kill()
+    wait_until(lambda: pool.daemon(repo)["health"]["mcp"] == "ok", "the next poold has seen that it is fine")
+    now = pool.daemon(repo)
+    assert (now["pid"], now["spare"]) == (d["pid"], True)
+    pool.ctl("restart", repo)
+    again = pool.daemon(repo)
+    assert again["state"] == "ready" and again["pid"] != d["pid"]
+    pool.ctl("pin", repo)
+    assert pool.daemon(repo)["pinned"] and pool.ctl("evict", repo, check=False).returncode != 0
+    pool.ctl("unpin", repo)
+    pool.ctl("evict", repo)
+    assert pool.daemon(repo)["state"] == "down" and not alive(again["pid"])
+
+
+def test_one_that_answers_no_ping_is_ready_when_it_has_run_for_a_second(pool, project):
+    repo = project()
+    pool.configure({"own": fake(pool, "--no-ping", share="session")}, healthSeconds=1)
+    d = up(pool, repo)
+    wait_until(lambda: methods(pool).count("ping") >= 6, "it is pinged in vain")
+    assert pool.daemon(repo)["pid"] == d["pid"] and pool.daemon(repo)["health"]["mcp"] == "ok"
+
+
+def test_servers_that_are_known_not_to_be_shared_are_private_unless_the_configuration_says_otherwise(pool, project):
+    repo = project()
+    pool.configure({"everything": node_server("server-everything", "stdio"),
+                    "shared": {**node_server("server-everything", "stdio"), "share": "project"},
+                    "time": python_server("mcp_server_time")})
+    for server, is_private in (("everything", True), ("shared", False), ("time", False)):
+        pool.ctl("ensure", repo, "--server", server)
+        assert pool.daemon(repo, server)["private"] is is_private
+
+
 # --- real servers ---
 
 def node_server(name, *words):

@@ -47,6 +47,7 @@ static struct fake {
     bool is_quiet; /* initialize and ping are not answered by themselves */
     enum transport found_transport;
     int64_t found_given, found_taken;
+    int found_instance;
 } fake;
 
 static void fake_say(struct fake_life *life, enum run_event_kind kind)
@@ -171,6 +172,7 @@ static void fake_on_synced(struct ev_loop *loop, struct ev_timer *timer, int eve
                                                          .definition = fake.found_definition,
                                                          .port = fake.found_port,
                                                          .transport = fake.found_transport,
+                                                         .instance = fake.found_instance,
                                                          .lines_given = fake.found_given,
                                                          .lines_taken = fake.found_taken,
                                                          .pid = 4711,

@@ -56,6 +56,9 @@ static const char servers[] =
     "\"warmup\":{\"tool\":\"find\",\"arguments\":{\"a\":1}}},"
     "\"kept\":{\"command\":\"web\",\"args\":[\"${POOLD_PORT}\"],\"type\":\"http\",\"evict\":false},"
     "\"lines\":{\"command\":\"web\",\"type\":\"stdio\"},"
+    "\"own\":{\"command\":\"web\",\"share\":\"session\"},"
+    "\"spared\":{\"command\":\"web\",\"share\":\"session\",\"spares\":2,"
+    "\"warmup\":{\"tool\":\"find\"}},"
     "\"loose\":{\"command\":\"web\",\"args\":[\"${NO_SUCH_WORD}\",\"${POOLD_PORT}\"],"
     "\"type\":\"http\"}}";
 

@@ -63,6 +63,18 @@ static void the_idle_time_runs_from_the_end_of_work(void **state)
     assert_int_equal(evict_in_ms(&view, 500, 9999, NULL), 0);
 }
 
+static void a_spare_goes_before_all_others(void **state)
+{
+    (void)state;
+    struct evict_view views[] = {used_at(1), used_at(30), used_at(20)};
+    views[1].is_spare = views[2].is_spare = true;
+    assert_int_equal(evict_first(views, 3), 2);
+    views[2].is_pinned = true;
+    assert_int_equal(evict_first(views, 3), 1);
+    views[1].is_pinned = true;
+    assert_int_equal(evict_first(views, 3), 0);
+}
+
 static void why_it_stays_is_said(void **state)
 {
     (void)state;
@@ -102,6 +114,7 @@ int main(void)
         cmocka_unit_test(nobody_goes_when_nobody_may),
         cmocka_unit_test(a_busy_one_never_goes_however_old_its_last_use),
         cmocka_unit_test(the_idle_time_runs_from_the_end_of_work),
+        cmocka_unit_test(a_spare_goes_before_all_others),
         cmocka_unit_test(why_it_stays_is_said),
         cmocka_unit_test(a_subscription_is_looked_at_again_in_the_idle_time_but_never_at_once),
     };

@@ -240,6 +240,322 @@ static void one_whose_handshake_nobody_knows_is_started_anew(void **state)
     assert_int_equal(fake.shakes, 1);
 }
 
+/* --- private daemons --- */
+
+static struct daemon *session_of(const char *name, const char *server)
+{
+    struct err err = {0};
+    struct daemon *d = pool_slot_private(pool, project(name), server, &err);
+    if (!d)
+        fail_msg("%s", err_text(&err));
+    daemon_sessions_add(d, 1);
+    return d;
+}
+
+static void start_session(struct daemon *d)
+{
+    daemon_want(d, REASON_CALL, false);
+    UNTIL(d->state == DAEMON_READY);
+}
+
+static void end_session(struct daemon *d)
+{
+    daemon_sessions_add(d, -1);
+    daemon_release(d);
+}
+
+struct tally {
+    int slots, spares, up;
+};
+
+static void tally_one(void *arg, struct daemon *d)
+{
+    struct tally *t = arg;
+    t->slots++;
+    t->spares += daemon_is_spare(d);
+    t->up += daemon_is_up(d);
+}
+
+static struct tally tally(void)
+{
+    struct tally t = {0};
+    pool_daemons_each(pool, tally_one, &t);
+    return t;
+}
+
+static struct daemon *spare_found;
+
+static void find_spare(void *arg, struct daemon *d)
+{
+    (void)arg;
+    if (daemon_is_spare(d))
+        spare_found = d;
+}
+
+/* Some spare, or NULL. */
+static struct daemon *a_spare(void)
+{
+    spare_found = NULL;
+    pool_daemons_each(pool, find_spare, NULL);
+    return spare_found;
+}
+
+static void each_session_has_its_own(void **state)
+{
+    (void)state;
+    lines_begin("");
+    struct daemon *a = session_of("a", "own"), *b = session_of("a", "own");
+    assert_ptr_not_equal(a, b);
+    assert_true(a->is_private && b->is_private);
+    assert_int_equal(a->instance, 1);
+    assert_int_equal(b->instance, 2);
+    assert_int_equal(a->state, DAEMON_DOWN);
+    start_session(a);
+    start_session(b);
+    assert_int_equal(fake.count, 2);
+    assert_int_equal(fake.shakes, 0); /* that is the client's */
+    assert_null(a->handshake);
+    assert_string_not_equal(daemon_log_path(a), daemon_log_path(b));
+    fake_line(life(a), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"roots/list\"}");
+    assert_int_equal(heard_count, 1);
+}
+
+static void the_shared_ones_are_not_for_one_session(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    lines_begin("");
+    assert_null(pool_slot_private(pool, project("a"), "lines", &err));
+    assert_int_equal(err.code, ERR_CONFLICT);
+}
+
+static void it_goes_with_its_session_and_its_row_too(void **state)
+{
+    (void)state;
+    lines_begin("");
+    struct daemon *a = session_of("a", "own"), *b = session_of("a", "own");
+    start_session(a);
+    start_session(b);
+    daemon_use_begin(a);
+    end_session(a);
+    assert_int_equal(a->state, DAEMON_STOPPING);
+    daemon_want(a, REASON_CALL, true); /* too late */
+    UNTIL(a->state == DAEMON_DOWN);
+    turn(20);
+    assert_int_equal(tally().slots, 2); /* its last flight has not been counted off */
+    daemon_use_end(a);
+    pool_wake(pool, NULL);
+    UNTIL(tally().slots == 1);
+    assert_int_equal(history("end", "session-over"), 1);
+    assert_int_equal(session_of("a", "own")->instance, 1);
+    end_session(b);
+    UNTIL(tally().slots == 1);
+}
+
+static void one_that_never_started_goes_too(void **state)
+{
+    (void)state;
+    lines_begin("");
+    struct daemon *a = session_of("a", "own");
+    turn(20);
+    assert_int_equal(tally().slots, 1);
+    end_session(a);
+    UNTIL(tally().slots == 0);
+}
+
+static void after_its_idle_time_it_is_down_and_the_next_call_starts_it(void **state)
+{
+    (void)state;
+    lines_begin("\"idleSeconds\":1");
+    struct daemon *a = session_of("a", "own");
+    start_session(a);
+    UNTIL(a->state == DAEMON_DOWN);
+    assert_int_equal(a->reason, REASON_IDLE);
+    turn(50);
+    start_session(a);
+    assert_int_equal(fake.count, 2);
+}
+
+static void spares_are_made_when_a_session_has_its_own_and_not_before(void **state)
+{
+    (void)state;
+    lines_begin("");
+    struct daemon *a = session_of("a", "spared");
+    turn(50);
+    assert_int_equal(fake.count, 0); /* a health check is no reason */
+    start_session(a);
+    UNTIL(tally().up == 3);
+    assert_int_equal(tally().spares, 2);
+    assert_int_equal(history("start", "spare"), 2);
+    assert_int_equal(fake.calls, 0); /* no warm-up before the client's handshake */
+}
+
+static void a_new_session_takes_a_warm_spare_and_another_is_made(void **state)
+{
+    (void)state;
+    lines_begin("");
+    start_session(session_of("a", "spared"));
+    UNTIL(tally().up == 3);
+    struct daemon *b = session_of("a", "spared");
+    assert_int_equal(b->state, DAEMON_READY);
+    assert_int_equal(tally().spares, 2);
+    UNTIL(tally().up == 4);
+    assert_int_equal(fake.count, 4);
+    struct daemon *other = session_of("b", "spared"); /* of another project */
+    assert_int_equal(other->state, DAEMON_DOWN);
+}
+
+static void nobody_goes_for_a_spare(void **state)
+{
+    (void)state;
+    lines_begin("\"maxDaemons\":2");
+    struct daemon *other = ready("b", "web"), *a = session_of("a", "spared");
+    start_session(a);
+    turn(50);
+    assert_int_equal(fake.count, 2);
+    assert_int_equal(other->state, DAEMON_READY);
+}
+
+static void a_spare_goes_for_anybody(void **state)
+{
+    (void)state;
+    lines_begin("\"maxDaemons\":3");
+    ready("b", "web");
+    start_session(session_of("a", "spared"));
+    UNTIL(tally().up == 3);
+    struct daemon *c = slot("c", "web");
+    daemon_want(c, REASON_CALL, false);
+    UNTIL(c->state == DAEMON_READY);
+    assert_int_equal(tally().spares, 0);
+    assert_int_equal(tally().up, 3);
+    assert_null(a_spare());
+}
+
+static void a_memory_budget_is_kept_before_spares_are_made(void **state)
+{
+    (void)state;
+    lines_begin("\"memoryBudgetMiB\":100");
+    fake.memory_bytes = (int64_t)60 * 1024 * 1024;
+    struct daemon *a = session_of("a", "spared");
+    a->memory_bytes = fake.memory_bytes; /* as of its last life */
+    start_session(a);
+    turn(50);
+    assert_int_equal(fake.count, 1);
+}
+
+static void a_spare_that_does_not_start_is_not_tried_for_ever(void **state)
+{
+    (void)state;
+    lines_begin("");
+    struct daemon *a = session_of("a", "spared");
+    start_session(a);
+    UNTIL(tally().up == 3);
+    fake.refuses_start = true;
+    session_of("a", "spared");
+    turn(100);
+    assert_int_equal(history("fail", "exec-failed"), 1);
+}
+
+static void spares_stay_as_long_as_their_sessions_are_used(void **state)
+{
+    (void)state;
+    lines_begin("\"idleSeconds\":1");
+    struct daemon *a = session_of("a", "spared");
+    start_session(a);
+    UNTIL(tally().up == 3);
+    for (int i = 0; i < 15; i++) {
+        daemon_touch(a);
+        turn(100);
+    }
+    assert_int_equal(tally().up, 3);
+    UNTIL(tally().up == 0);
+    UNTIL(tally().slots == 1); /* the session's stays */
+    assert_int_equal(history("end", "idle"), 3);
+}
+
+static void ensure_of_a_private_server_is_a_spare_for_the_next_session(void **state)
+{
+    (void)state;
+    lines_begin("");
+    struct daemon *d = ready("a", "own");
+    assert_int_equal(d->instance, 0);
+    assert_true(daemon_is_spare(d));
+    assert_ptr_equal(session_of("a", "own"), d);
+    assert_false(daemon_is_spare(d));
+    end_session(d);
+    UNTIL(d->state == DAEMON_DOWN);
+    UNTIL(daemon_is_spare(d)); /* its slot stays, for the next ensure */
+    assert_int_equal(tally().slots, 1);
+}
+
+static void the_next_pool_gives_it_back_to_its_session_only(void **state)
+{
+    (void)state;
+    lines_begin("");
+    struct daemon *a = session_of("a", "own");
+    start_session(a);
+    fake.found_instance = 1;
+    found_again(a, 5, 4);
+    go_on();
+    char id[32];
+    snprintf(id, sizeof id, "%s", fake.found_id);
+    struct daemon *other = session_of("a", "own");
+    assert_string_not_equal(other->id, id);
+    assert_null(pool_slot_private_of(pool, project("a"), "spared", id));
+    assert_null(pool_slot_private_of(pool, project("b"), "own", id));
+    struct daemon *again = pool_slot_private_of(pool, project("a"), "own", id);
+    assert_non_null(again);
+    assert_int_equal(again->state, DAEMON_READY);
+    assert_int_equal(fake.shakes, 0);
+    assert_null(pool_slot_private_of(pool, project("a"), "own", id)); /* it has it already */
+}
+
+static void one_that_no_session_came_back_for_goes_after_its_idle_time(void **state)
+{
+    (void)state;
+    lines_begin("\"idleSeconds\":1");
+    struct daemon *a = session_of("a", "own");
+    start_session(a);
+    fake.found_instance = 1;
+    found_again(a, 5, 4);
+    go_on();
+    assert_int_equal(tally().up, 1);
+    UNTIL(tally().slots == 0);
+}
+
+static void one_whose_session_nobody_knows_is_ended(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    lines_begin("");
+    struct daemon *a = session_of("a", "own");
+    start_session(a);
+    char key[128];
+    snprintf(key, sizeof key, "%s", a->project->key);
+    fake.found_instance = 1;
+    found_again(a, 5, 4);
+    assert_true(registry_project_forget(registry, key, &err));
+    go_on();
+    UNTIL(tally().slots == 0);
+    assert_int_equal(fake.count, 1); /* only the one that was found */
+    assert_int_equal(history("end", "handshake-lost"), 1);
+}
+
+static void another_definition_is_no_spare(void **state)
+{
+    (void)state;
+    lines_begin("");
+    struct daemon *spare = ready("a", "own");
+    struct config *old = config;
+    config = configure("", "\"mcpServers\":{\"web\":{\"command\":\"web\"},"
+                           "\"own\":{\"command\":\"other\",\"share\":\"session\"}}");
+    fake.is_automatic = false;
+    pool_reconfigure(pool, config);
+    config_free(old);
+    struct daemon *d = session_of("a", "own");
+    assert_ptr_not_equal(d, spare);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -256,6 +572,23 @@ int main(void)
         CASE(the_next_pool_goes_on_with_its_connection),
         CASE(a_handshake_whose_answer_is_to_come_is_waited_for),
         CASE(one_whose_handshake_nobody_knows_is_started_anew),
+        CASE(each_session_has_its_own),
+        CASE(the_shared_ones_are_not_for_one_session),
+        CASE(it_goes_with_its_session_and_its_row_too),
+        CASE(one_that_never_started_goes_too),
+        CASE(after_its_idle_time_it_is_down_and_the_next_call_starts_it),
+        CASE(spares_are_made_when_a_session_has_its_own_and_not_before),
+        CASE(a_new_session_takes_a_warm_spare_and_another_is_made),
+        CASE(nobody_goes_for_a_spare),
+        CASE(a_spare_goes_for_anybody),
+        CASE(a_memory_budget_is_kept_before_spares_are_made),
+        CASE(a_spare_that_does_not_start_is_not_tried_for_ever),
+        CASE(spares_stay_as_long_as_their_sessions_are_used),
+        CASE(ensure_of_a_private_server_is_a_spare_for_the_next_session),
+        CASE(the_next_pool_gives_it_back_to_its_session_only),
+        CASE(one_that_no_session_came_back_for_goes_after_its_idle_time),
+        CASE(one_whose_session_nobody_knows_is_ended),
+        CASE(another_definition_is_no_spare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

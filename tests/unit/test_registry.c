@@ -174,6 +174,33 @@ static void a_daemon_row_comes_back_as_it_was_put(void **state)
     assert_true(seen.daemon.is_pinned);
 }
 
+static void several_instances_have_rows_of_their_own_until_they_are_dropped(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct daemon_row row = daemon_of("a-1", "life-1");
+    put_project("a-1", "/a");
+    WORKS(registry_daemon_put(reg, &row, &why));
+    row.id = "life-2";
+    row.instance = 2;
+    row.is_taken = true;
+    WORKS(registry_daemon_put(reg, &row, &why));
+    WORKS(registry_daemons(reg, see_daemon, &seen, &why));
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.daemon.instance, 2);
+    assert_true(seen.daemon.is_taken);
+    row.is_taken = false;
+    WORKS(registry_daemon_put(reg, &row, &why));
+    seen.count = 0;
+    WORKS(registry_daemons(reg, see_daemon, &seen, &why));
+    assert_false(seen.daemon.is_taken);
+    WORKS(registry_daemon_drop(reg, "a-1", "serena", 2, &why));
+    seen.count = 0;
+    WORKS(registry_daemons(reg, see_daemon, &seen, &why));
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.daemon.instance, 0);
+}
+
 static void the_next_life_takes_the_place_of_the_last(void **state)
 {
     (void)state;
@@ -659,6 +686,7 @@ int main(void)
         ROWS_TEST(trust_in_an_unknown_project_is_not_found),
         ROWS_TEST(a_daemon_row_comes_back_as_it_was_put),
         ROWS_TEST(the_next_life_takes_the_place_of_the_last),
+        ROWS_TEST(several_instances_have_rows_of_their_own_until_they_are_dropped),
         ROWS_TEST(a_state_that_is_none_and_an_unknown_project_are_refused),
         ROWS_TEST(a_lease_stays_with_its_project_and_moves_with_it),
         ROWS_TEST(a_port_leased_to_another_is_a_conflict),
