@@ -27,7 +27,8 @@ struct shared {
     char daemon_id[32];
     struct list members; /* links */
     struct list absent;
-    struct strv subscribed; /* that the daemon has confirmed, raw JSON */
+    struct strv asked;      /* resources that it was asked to tell of, raw JSON */
+    struct strv subscribed; /* and has said that it will */
     int level;              /* that it was told last, NO_LEVEL: none */
     struct strv unsent;
 };
@@ -122,6 +123,7 @@ static void destroy(struct shared *sh)
     list_each(member, after, &sh->members) list_remove(member);
     list_each(node, next, &sh->absent) absent_free(container_of(node, struct absent, node));
     list_remove(&sh->node);
+    strv_finish(&sh->asked);
     strv_finish(&sh->subscribed);
     strv_finish(&sh->unsent);
     free(sh);
@@ -258,7 +260,7 @@ const char *shared_level_due(struct link *l)
 bool shared_subscription_due(struct link *l, const char *uri)
 {
     struct shared *sh = shared_of(l->session->front, l->session->daemon);
-    return !has(&sh->subscribed, span_of(uri));
+    return !has(&sh->subscribed, span_of(uri)) && !has(&sh->asked, span_of(uri));
 }
 
 /* --- requests that set something --- */
@@ -304,10 +306,14 @@ static bool takes_level(struct shared *sh, struct link *l, struct flight *f)
 
 static bool takes_subscription(struct shared *sh, struct flight *f)
 {
-    if (f->kind == FLIGHT_OWN || !has(&sh->subscribed, setting_of(f, "uri")))
-        return false; /* also while the first is not confirmed: each gets the daemon's own word */
-    answer_empty(f);
-    return true;
+    struct span uri = setting_of(f, "uri");
+    if (f->kind != FLIGHT_OWN && has(&sh->subscribed, uri)) {
+        answer_empty(f);
+        return true;
+    }
+    if (uri.n && !has(&sh->asked, uri))
+        strv_add_take(&sh->asked, xstrndup(uri.p, uri.n));
+    return false; /* also while the first is not confirmed: each gets the daemon's own word */
 }
 
 static bool takes_end(struct shared *sh, struct flight *f)
@@ -341,6 +347,9 @@ void shared_answered(struct flight *f, bool is_error)
         return;
     struct shared *sh = shared_of(s->front, s->daemon);
     struct span value = setting_of(f, is_level ? "level" : "uri");
+    size_t at = is_level ? sh->asked.count : index_of(&sh->asked, value);
+    if (at < sh->asked.count)
+        strv_remove(&sh->asked, at);
     if (is_error) {
         if (is_level && sh->level == level_of(value))
             sh->level = NO_LEVEL;
