@@ -44,9 +44,9 @@ async def call(message):
     elif name == "say":
         out.write(given["line"].replace("@ID@", json.dumps(message["id"])) + "\n")
     elif name == "ask":
-        waiting[given["id"]] = asyncio.get_running_loop().create_future()
+        future = waiting[given["id"]] = asyncio.get_running_loop().create_future()
         send({"jsonrpc": "2.0", "id": given["id"], "method": given["method"], "params": given.get("params", {})})
-        result = text(await waiting.pop(given["id"]))
+        result = text(await future)
     elif name == "grow":
         tools.append(given["name"]) if given.get("name") else None
         note("notifications/tools/list_changed")
@@ -81,6 +81,7 @@ def listing(message):
 def request(message):
     method, params = message["method"], message.get("params", {})
     if method == "initialize":
+        heard.append({method: params})
         return {"protocolVersion": "2025-06-18", "serverInfo": {"name": "stdio", "version": "1"},
                 "capabilities": {"tools": {}, "resources": {"subscribe": True}, "logging": {}, "prompts": {},
                                  "tasks": {"list": {}}}}
@@ -95,8 +96,8 @@ def request(message):
 
 def take(message):
     if "method" not in message:
-        future = waiting.get(message["id"])
-        future and not future.done() and future.set_result(message)
+        future = waiting.pop(message["id"], None)
+        future and future.set_result(message)
     elif "id" not in message:
         heard.append({message["method"]: message.get("params", {})})
     elif message["method"] == "tools/call":
