@@ -173,6 +173,8 @@ static void tell_session(void *arg, struct session *s)
     /* A client that listens expects its updates from the new life too, without calling first. */
     if (daemon_is_up(d) && s->stream && s->link.state == LINK_NONE && s->initialize)
         link_open(&s->link);
+    else if (s->stream && s->link.is_resumed) /* its daemon was adopted after the stream came */
+        link_push_changed(&s->link);
     s->holds--;
     session_release(s);
 }

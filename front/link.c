@@ -34,6 +34,7 @@ void link_reset(struct link *l)
     l->state = LINK_NONE;
     l->serial++;
     l->restoring = 0;
+    l->is_resumed = false;
     l->daemon_id[0] = '\0';
     free(l->upstream_session);
     free(l->post_path);
@@ -96,6 +97,7 @@ void link_resume(struct link *l, const char *daemon_id, const char *upstream_ses
     if (l->transport == &link_stdio)
         link_stdio_resume(l);
     l->has_pushed = true; /* it may have */
+    l->is_resumed = true;
     l->session->front->metrics.links_resumed++;
 }
 
@@ -132,8 +134,10 @@ void link_send(struct link *l, struct flight *f)
 
 void link_push_changed(struct link *l)
 {
-    if (link_is_open(l))
-        l->transport->push(l, l->session->stream != NULL);
+    if (!link_is_open(l))
+        return;
+    l->is_resumed = false;
+    l->transport->push(l, l->session->stream != NULL);
 }
 
 void link_drained(struct link *l)

@@ -52,6 +52,7 @@ struct link {
     unsigned serial,
         restoring; /* how many links there were; what is being told again (restore.h) */
     bool is_initialized_sent, is_stale_seen;
+    bool is_resumed;    /* an earlier poold's: whether to push was not said to the daemon yet */
     bool is_result_sse; /* the handshake's answer comes as SSE */
     int status;
     struct sse_splitter split;
