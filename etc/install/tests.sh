@@ -1,6 +1,7 @@
-# What only the tests need: a Python environment with pytest, the Python SDK and stdio servers, the
-# TypeScript SDK, Claude Code and more servers from npm, the conformance suites with a Node.js of
-# their own, and llhttp where the distribution has none. All of it below $tests_dir, pinned, stamped.
+# What only the tests need: a Python environment with pytest, the Python SDK 2 and stdio servers, one
+# with the Python SDK 1, the TypeScript SDKs, Claude Code, Codex and more servers from npm, the
+# conformance suites with a Node.js of their own, and llhttp where the distribution has none. All of
+# it below $tests_dir, pinned, stamped.
 
 tests_dir="${POOLD_TESTS_DIR:-$cache_dir/poold-tests}"
 
@@ -13,17 +14,18 @@ find_node() {
     fi
 }
 
+# install_test_venv NAME FILES: what FILES-requirements.txt and -constraints.txt pin, into $tests_dir/NAME.
 install_test_venv() {
-    local stamp
-    stamp="$(checksum "$install_dir"/tests-{requirements,constraints}.txt)"
-    stamped "$tests_dir/venv" "$stamp" && return 0
-    say "tests: pytest, the Python SDK and stdio servers into $tests_dir/venv"
+    local stamp dir="$tests_dir/$1" files="$install_dir/$2"
+    stamp="$(checksum "$files"-{requirements,constraints}.txt)"
+    stamped "$dir" "$stamp" && return 0
+    say "tests: $(sed -n '1s/^# //p' "$files-requirements.txt") ($dir)"
     mkdir -p "$tests_dir"
-    quietly "$tests_dir/venv.log" "$(find_python)" -m venv --clear "$tests_dir/venv" &&
-        quietly "$tests_dir/pip.log" "$tests_dir/venv/bin/python" -m pip install \
-            --disable-pip-version-check --no-input -r "$install_dir/tests-requirements.txt" \
-            -c "$install_dir/tests-constraints.txt" || die "installing the test tools by pip failed"
-    printf '%s' "$stamp" >"$tests_dir/venv/.stamp"
+    quietly "$dir.log" "$(find_python)" -m venv --clear "$dir" &&
+        quietly "$tests_dir/pip-$1.log" "$dir/bin/python" -m pip install \
+            --disable-pip-version-check --no-input -r "$files-requirements.txt" \
+            -c "$files-constraints.txt" || die "installing the test tools by pip failed"
+    printf '%s' "$stamp" >"$dir/.stamp"
 }
 
 # npm_ci NAME: what $install_dir/tests-NAME locks, into $tests_dir/NAME, without running its scripts.
@@ -41,7 +43,7 @@ install_test_node() {
     local stamp dir="$tests_dir/node"
     stamp="$(checksum "$install_dir/tests-node/package-lock.json" "$install_dir/tests.sh")"
     stamped "$dir" "$stamp" && return 0
-    say "tests: the TypeScript SDK, Claude Code and stdio servers into $dir"
+    say "tests: the TypeScript SDKs, Claude Code, Codex and stdio servers into $dir"
     npm_ci node
     # Its install script only puts the native binary in place; npm may be told to run no scripts.
     (cd "$dir" && quietly "$tests_dir/claude.log" "$(serena_node)" \
@@ -77,13 +79,15 @@ install_llhttp() {
 }
 
 install_test_tools() {
-    install_test_venv
+    install_test_venv venv tests
+    install_test_venv venv-mcp1 tests-mcp1
     install_test_node
     install_test_conformance
     POOLD_TEST_PYTHON="$tests_dir/venv/bin/python"
+    POOLD_TEST_PYTHON_MCP1="$tests_dir/venv-mcp1/bin/python"
     POOLD_TEST_NODE="$(find_node)"
     POOLD_TEST_NODE_MODULES="$tests_dir/node/node_modules"
     POOLD_TEST_CLAUDE="$tests_dir/node/node_modules/.bin/claude"
     POOLD_TEST_CONFORMANCE="$tests_dir/conformance"
-    export POOLD_TEST_PYTHON POOLD_TEST_NODE POOLD_TEST_NODE_MODULES POOLD_TEST_CLAUDE POOLD_TEST_CONFORMANCE
+    export POOLD_TEST_PYTHON POOLD_TEST_PYTHON_MCP1 POOLD_TEST_NODE POOLD_TEST_NODE_MODULES POOLD_TEST_CLAUDE POOLD_TEST_CONFORMANCE
 }

@@ -3,15 +3,17 @@
 
 Speaks Streamable HTTP (answers as SSE, or JSON with --json) or HTTP+SSE (--transport sse). Tools: echo,
 whoami (project, pid), slow (seconds, with progress), look (the same, annotated as reading only), big (bytes), crash
-(the process ends itself), env, calls (names so far), notify (tools/list_changed), forget (all sessions), mute (answers
-nothing from then on), grow (megabytes of memory), settings (log level and subscriptions of the session), sessions
-(living ones).
+(the process ends itself), env, calls (names so far), notify (tools/list_changed; to all sessions with all), learn (one
+more tool, told to all), forget (all sessions), mute (answers nothing from then on), grow (megabytes of memory),
+settings (log level and subscriptions of the session), sessions (living ones).
 """
 import argparse
 import json
 import os
 import queue
+import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -28,7 +30,7 @@ is_mute = False
 turn = threading.Lock()  # --one-at-a-time
 
 TOOLS = [{"name": n, "description": n, "inputSchema": {"type": "object"}}
-         for n in ("echo", "whoami", "slow", "big", "crash", "env", "calls", "notify", "forget", "mute", "grow", "settings", "sessions")]
+         for n in ("echo", "whoami", "slow", "big", "crash", "env", "calls", "notify", "learn", "forget", "mute", "grow", "settings", "sessions")]
 TOOLS.append({**TOOLS[2], "name": "look", "description": "slow, but only reads", "annotations": {"readOnlyHint": True}})
 
 
@@ -57,8 +59,12 @@ def call_tool(name, arguments, progress, session):
     if name == "calls":
         return text(json.dumps(calls))
     if name == "notify":
-        sessions[session].put({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+        for one in list(sessions) if arguments.get("all") else [session]:
+            sessions[one].put({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
         return text("sent")
+    if name == "learn":
+        TOOLS.append({**TOOLS[0], "name": arguments["called"]})
+        return call_tool("notify", {"all": True}, progress, session)
     if name == "forget":
         sessions.clear()
         return text("forgotten")
@@ -159,9 +165,13 @@ class Handler(BaseHTTPRequestHandler):
         """Send what is queued for a stream until its client or the server is gone."""
         while not stop.is_set():
             try:
-                self.event(q.get(timeout=0.5))
+                message = q.get(timeout=0.5)
             except queue.Empty:
                 continue
+            try:
+                if select.select([self.connection], [], [], 0)[0] and not self.connection.recv(1, socket.MSG_PEEK):
+                    return q.put(message)  # for the next stream
+                self.event(message)
             except OSError:
                 return
 

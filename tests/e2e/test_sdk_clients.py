@@ -2,109 +2,16 @@
 
 Each runs as a process in its project's directory, uses the URL that all share, and never connects anew.
 """
-import itertools
 import json
 import os
-import queue
 import signal
-import subprocess
-import sys
-import threading
-from pathlib import Path
 
 import pytest
 
-from conftest import HERE, alive, make_project, serena_dir, wait_until
+from conftest import alive, make_project, serena_dir, wait_until
+from sdk_clients import Sdk, sdk  # noqa: F401  (a fixture)
 
-NODE = os.environ.get("POOLD_TEST_NODE", "node")
-MODULES = Path(os.environ.get("POOLD_TEST_NODE_MODULES", Path.home() / ".cache/poold-tests/node/node_modules"))
-KINDS = ["python-http", "python-sse", "typescript-http", "typescript-sse"]
-
-
-class SdkError(Exception):
-    pass
-
-
-class Sdk:
-    """A client process; orders and answers are JSON lines, several may be under way."""
-
-    def __init__(self, pool, kind, cwd, url=None):
-        language, transport = kind.split("-")
-        if language == "typescript":
-            if not (MODULES / "@modelcontextprotocol" / "sdk").exists():
-                pytest.skip(f"the TypeScript SDK is not in {MODULES}: ./runtests installs it")
-            words = [NODE, HERE / "clients" / "sdk_typescript.mjs"]
-        else:
-            words = [sys.executable, HERE / "clients" / "sdk_python.py"]
-        url = url or pool.url + ("/mcp" if transport == "http" else "/sse")
-        self.said = (pool.root / "client.log").open("ab")
-        self.process = subprocess.Popen([*map(str, words), transport, url], cwd=cwd, text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.said,
-                                        env={**os.environ, "POOLD_TEST_NODE_MODULES": str(MODULES)})
-        self.log = pool.root / "client.log"
-        self.numbers = itertools.count(1)
-        self.answers = {}
-        self.news = threading.Condition()
-        threading.Thread(target=self.read, daemon=True).start()
-        self.instructions = self.answer(0)
-
-    def read(self):
-        for line in self.process.stdout:
-            answer = json.loads(line)
-            with self.news:
-                self.answers[answer["id"]] = answer
-                self.news.notify_all()
-        with self.news:
-            self.answers[None] = True
-            self.news.notify_all()
-
-    def send(self, what, **more):
-        number = next(self.numbers)
-        self.process.stdin.write(json.dumps({"id": number, "do": what, **more}) + "\n")
-        self.process.stdin.flush()
-        return number
-
-    def answer(self, number, seconds=30):
-        with self.news:
-            self.news.wait_for(lambda: number in self.answers or None in self.answers, seconds)
-            answer = self.answers.pop(number, None)
-        if answer is None:
-            pytest.fail(f"no answer from the client; it said: {self.log.read_text()[-3000:]}")
-        if "error" in answer:
-            raise SdkError(answer["error"])
-        return answer["result"]
-
-    def ask(self, what, **more):
-        return self.answer(self.send(what, **more))
-
-    def call(self, tool, progress=False, **arguments):
-        return self.answer(self.send("call", tool=tool, arguments=arguments, progress=progress))
-
-    def whoami(self):
-        return json.loads(self.call("whoami")["text"])
-
-    def close(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
-        self.said.close()
-
-
-@pytest.fixture
-def sdk(pool):
-    """make(kind, directory) -> a connected Sdk."""
-    made = []
-
-    def make(*args, **kw):
-        made.append(Sdk(pool, *args, **kw))
-        return made[-1]
-    yield make
-    for one in made:
-        one.close()
+KINDS = ["py2-http", "py2-sse", "ts1-http", "ts1-sse"]  # the others: test_long_lived.py
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -156,7 +63,7 @@ def test_the_object_outlives_its_daemons(pool, project, sdk, kind):
     wait_until(lambda: client.ask("heard"), "a push of the fourth daemon")
 
 
-@pytest.mark.parametrize("kind", ["python-http", "typescript-http", "typescript-sse"])
+@pytest.mark.parametrize("kind", ["py2-http", "ts1-http", "ts1-sse"])
 def test_the_object_outlives_poold(pool, project, sdk, kind):
     a = project()
     pool.start()
@@ -184,8 +91,8 @@ def test_real_clients_on_real_serena(pool):
         projects.append(path)
     pool.start()
     a, b = projects
-    clients = [Sdk(pool, kind, cwd) for kind, cwd in
-               (("python-http", a), ("typescript-http", b), ("typescript-sse", a), ("python-sse", b))]
+    clients = [Sdk(pool, kind, cwd).connected() for kind, cwd in
+               (("py2-http", a), ("ts1-http", b), ("ts1-sse", a), ("py2-sse", b))]
     long_lived = list(zip(clients[:2], (a, b)))
 
     def all_find(pairs):
