@@ -27,12 +27,15 @@ static const struct {
 
 /* Where Claude Code notes which servers of .mcp.json its user has refused. */
 static const char *const refusals[] = {".claude/settings.json", ".claude/settings.local.json"};
+#define REFUSAL_COUNT (sizeof refusals / sizeof *refusals)
 
 const char *const *brought_files(void)
 {
-    static const char *files[PLACE_COUNT + 1];
+    static const char *files[PLACE_COUNT + REFUSAL_COUNT + 1];
     for (size_t i = 0; i < PLACE_COUNT; i++)
         files[i] = places[i].file;
+    for (size_t i = 0; i < REFUSAL_COUNT; i++)
+        files[PLACE_COUNT + i] = refusals[i];
     return files;
 }
 
@@ -197,7 +200,7 @@ static void take(struct brought *b, const char *file, const char *name, const js
 static json_t *read_refused(struct brought *b, const char *root)
 {
     json_t *all = json_array();
-    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+    for (size_t i = 0; i < REFUSAL_COUNT; i++) {
         json_t *settings = read_root(b, root, refusals[i]);
         json_t *names = json_object_get(settings, "disabledMcpjsonServers");
         if (json_is_array(names))

@@ -238,6 +238,7 @@ static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events)
     (void)loop;
     (void)events;
     struct pool *p = timer->data;
+    servers_follow_edits(p);
     serve_queue(p);
     struct list told;
     list_init(&told);

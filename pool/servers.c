@@ -32,12 +32,31 @@ static const struct brought *brought_now(struct pool *p, struct project_entry *e
         return entry->brought;
     uint64_t stamp = stamp_of(entry->project.root);
     if (!entry->brought || entry->brought_stamp != stamp) {
+        if (entry->brought) { /* an edit: what runs of it goes, but not from inside of this */
+            p->has_edited = entry->is_edited = true;
+            pool_wake(p, NULL);
+        }
         brought_free(entry->brought);
         entry->brought = brought_read(entry->project.root, &p->config->settings);
     }
     entry->brought_stamp = stamp;
     entry->brought_ms = now_ms;
     return entry->brought;
+}
+
+void servers_follow_edits(struct pool *p)
+{
+    if (!p->has_edited)
+        return;
+    p->has_edited = false;
+    list_each(node, after, &p->projects)
+    {
+        struct project_entry *entry = container_of(node, struct project_entry, in_pool);
+        if (!entry->is_edited)
+            continue;
+        entry->is_edited = false;
+        pool_find_outdated(p, &entry->project);
+    }
 }
 
 void servers_forget(struct project_entry *entry)

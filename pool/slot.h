@@ -110,6 +110,7 @@ struct project_entry {
     struct brought *brought; /* what it brings, as last read; NULL: not read */
     uint64_t brought_stamp;
     int64_t brought_ms; /* of the last look at its files */
+    bool is_edited;     /* they were changed since what runs was compared with them */
 };
 
 struct pool {
@@ -135,6 +136,7 @@ struct pool {
     bool is_healing;
     char *shell_path;         /* PATH that the user has in a terminal; NULL: not known */
     struct shell_path *shell; /* the question for it under way, which starts wait for, or NULL */
+    bool has_edited;          /* a project is_edited */
     bool is_stopping_all;
     enum reason stop_reason; /* of is_stopping_all */
     void (*stopped)(void *arg);
@@ -188,6 +190,9 @@ struct project *pool_project_at_root(struct pool *p, const char *root);
 void pool_find_outdated(struct pool *p, const struct project *only);
 
 /* --- servers.c --- */
+/* Daemons of a project whose files were edited go, if what they run is no longer what was said yes
+ * to. */
+void servers_follow_edits(struct pool *p);
 /* What the project brings is read again when it is next asked for. */
 void servers_forget(struct project_entry *entry);
 /* Is this what the project brings now? */
