@@ -131,6 +131,7 @@ static void begin_session(struct conn *c, const struct request *request,
     s->initialize =
         xstrndup(peek->params.p ? peek->params.p : "{}", peek->params.p ? peek->params.n : 2);
     s->client = handshake_client_name(peek->params);
+    known_authorize(s, http_header(&request->head, "Authorization"));
     roots_begin(s);
     struct flight *f =
         flight_new(s, FLIGHT_INITIALIZE, &client_http_sink, c, request->body, peek, NULL);

@@ -17,6 +17,7 @@ void client_sse_open(struct conn *c, const struct request *request, const struct
     struct session *s = client_session(c, request, url, (struct span){0}, CLIENT_SSE);
     if (!s)
         return;
+    known_authorize(s, http_header(&request->head, "Authorization"));
     session_enlist(s);
     session_stream_open(s, c);
     conn_begin_events(c, flight_headers(s, false), false);

@@ -7,7 +7,6 @@
 #include "front/lean.h"
 #include "front/replay.h"
 #include "front/restore.h"
-
 #include "front/roots.h"
 #include "front/trail.h"
 

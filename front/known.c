@@ -15,15 +15,17 @@
 
 #define STAY_MS 2000 /* a session that is still there after this is more than a health check */
 #define HASH_SIZE 27
+#define PAGES_MAX 100 /* of one list that are read */
 
 static const struct {
     const char *word, *method, *capability; /* list_changed is named after the capability */
+    const char *member;                     /* of the result that is the list */
 } kinds[KNOWN_KIND_COUNT] = {
-    [KNOWN_HANDSHAKE] = {"handshake", "initialize", NULL},
-    [KNOWN_TOOLS] = {"tools", "tools/list", "tools"},
-    [KNOWN_PROMPTS] = {"prompts", "prompts/list", "prompts"},
-    [KNOWN_RESOURCES] = {"resources", "resources/list", "resources"},
-    [KNOWN_TEMPLATES] = {"templates", "resources/templates/list", "resources"},
+    [KNOWN_HANDSHAKE] = {"handshake", "initialize", NULL, NULL},
+    [KNOWN_TOOLS] = {"tools", "tools/list", "tools", "tools"},
+    [KNOWN_PROMPTS] = {"prompts", "prompts/list", "prompts", "prompts"},
+    [KNOWN_RESOURCES] = {"resources", "resources/list", "resources", "resources"},
+    [KNOWN_TEMPLATES] = {"templates", "resources/templates/list", "resources", "resourceTemplates"},
 };
 
 struct known {
@@ -48,13 +50,43 @@ enum known_kind known_kind_of(struct span method, struct span params)
 
 /* --- the key --- */
 
-static void hash_of(struct span capabilities, char out[HASH_SIZE])
+static void hash_text(struct span bytes, char *out, size_t room)
 {
     uint8_t hash[DIGEST_SIZE];
     char text[64];
-    digest_sha256(capabilities.p ? capabilities.p : "", capabilities.n, hash);
+    digest_sha256(bytes.p ? bytes.p : "", bytes.n, hash);
     digest_base32(hash, DIGEST_SIZE, text);
-    snprintf(out, HASH_SIZE, "%.26s", text);
+    snprintf(out, room, "%s", text);
+}
+
+/* Of the capabilities; with an Authorization WHO.CAPABILITIES, both shortened. */
+static void hash_of(struct span capabilities, const char *who, char out[HASH_SIZE])
+{
+    char text[HASH_SIZE];
+    hash_text(capabilities, text, sizeof text);
+    if (who[0])
+        snprintf(out, HASH_SIZE, "%s.%.12s", who, text);
+    else
+        memcpy(out, text, HASH_SIZE);
+}
+
+/* Were both said to nobody in particular, or to the same one? */
+static bool is_same_identity(const char *hash, const char *other)
+{
+    const char *dot = strchr(hash, '.'), *other_dot = strchr(other, '.');
+    if (!dot || !other_dot)
+        return !dot && !other_dot;
+    return dot - hash == other_dot - other && memcmp(hash, other, (size_t)(dot - hash)) == 0;
+}
+
+void known_authorize(struct session *s, struct span authorization)
+{
+    char who[KNOWN_WHO_SIZE] = "";
+    if (authorization.n)
+        hash_text(authorization, who, sizeof who);
+    if (strcmp(who, s->authorization) != 0)
+        known_close(s);
+    memcpy(s->authorization, who, sizeof who);
 }
 
 static bool is_of(const struct known *k, const struct known *key)
@@ -67,7 +99,8 @@ static bool is_of(const struct known *k, const struct known *key)
 static void take_row(void *arg, const struct known_row *row)
 {
     struct known *k = arg;
-    if (strcmp(row->definition, k->definition) != 0 || strcmp(row->era, "legacy") != 0)
+    if (strcmp(row->definition, k->definition) != 0 || strcmp(row->era, "legacy") != 0 ||
+        !is_same_identity(row->hash, k->hash))
         return;
     bool is_exact = strcmp(row->protocol, k->protocol) == 0 && strcmp(row->hash, k->hash) == 0;
     for (int kind = 0; kind < KNOWN_KIND_COUNT; kind++) {
@@ -119,7 +152,7 @@ static struct known *known_of(struct session *s)
     struct span protocol = rpc_member(params, "protocolVersion");
     snprintf(key.protocol, sizeof key.protocol, "%.*s", (int)(protocol.n > 2 ? protocol.n - 2 : 0),
              protocol.n > 2 ? protocol.p + 1 : "");
-    hash_of(rpc_member(params, "capabilities"), key.hash);
+    hash_of(rpc_member(params, "capabilities"), s->is_shared ? "" : s->authorization, key.hash);
     s->known = open_key(s->front, &key);
     s->known->sessions++;
     return s->known;
@@ -373,16 +406,80 @@ void known_take_handshake(struct session *s, struct span message)
         learn(s, k, KNOWN_HANDSHAKE, result);
 }
 
-static void on_list(void *arg, struct session *s, struct span answer)
+/* --- asking --- */
+
+struct reading { /* a list under way, page by page */
+    enum known_kind kind;
+    int pages;
+    struct buf whole; /* a result with the items of all pages so far, not closed yet */
+};
+
+static void on_page(void *arg, struct session *s, struct span answer);
+
+static void ask(struct session *s, struct reading *r, struct span cursor)
 {
-    enum known_kind kind = (enum known_kind)(uintptr_t)arg;
+    struct buf params = BUF_INIT(CAP_BODY);
+    if (cursor.n && !(buf_add_str(&params, "{\"cursor\":") &&
+                      buf_add(&params, cursor.p, cursor.n) && buf_add_str(&params, "}")))
+        buf_release(&params);
+    own_request(s, kinds[r->kind].method, (struct span){params.data, params.len}, on_page, r);
+    buf_release(&params);
+}
+
+static bool add_items(struct reading *r, struct span result)
+{
+    struct span list = rpc_member(result, kinds[r->kind].member);
+    if (list.n < 2 || list.p[0] != '[')
+        return false;
+    struct span items = {list.p + 1, list.n - 2};
+    while (items.n && strchr(" \t\r\n", *items.p))
+        items.p++, items.n--;
+    if (!r->whole.len)
+        return buf_printf(&r->whole, "{\"%s\":[", kinds[r->kind].member) &&
+               buf_add(&r->whole, items.p, items.n);
+    bool is_first = r->whole.data[r->whole.len - 1] == '[';
+    return !items.n ||
+           (buf_add_str(&r->whole, is_first ? "" : ",") && buf_add(&r->whole, items.p, items.n));
+}
+
+/* True: another page was asked for. */
+static bool take_page(struct session *s, struct reading *r, struct span answer)
+{
     struct known *k = known_of(s);
-    struct span result = rpc_member(answer, "result");
-    if (k)
-        k->asked[kind][0] = '\0';
-    /* One page of several is not the list. */
-    if (k && result.n && !rpc_member(result, "nextCursor").n)
-        learn(s, k, kind, result);
+    struct span result = rpc_member(answer, "result"), cursor = rpc_member(result, "nextCursor");
+    bool is_last = cursor.n < 2 || cursor.p[0] != '"';
+    if (!k)
+        return false;
+    if (!result.n) {
+        k->asked[r->kind][0] = '\0'; /* another link may try */
+    } else if (is_last && r->pages == 0) {
+        learn(s, k, r->kind, result);
+    } else if (++r->pages < PAGES_MAX && add_items(r, result)) {
+        if (!is_last) {
+            ask(s, r, cursor);
+            return true;
+        }
+        if (buf_add_str(&r->whole, "]}"))
+            learn(s, k, r->kind, (struct span){r->whole.data, r->whole.len});
+    } /* else it is too long to be remembered, and not asked for again in this life */
+    return false;
+}
+
+static void on_page(void *arg, struct session *s, struct span answer)
+{
+    struct reading *r = arg;
+    if (take_page(s, r, answer))
+        return;
+    buf_release(&r->whole);
+    free(r);
+}
+
+static void ask_list(struct session *s, enum known_kind kind)
+{
+    struct reading *r = xcalloc(1, sizeof *r);
+    r->kind = kind;
+    r->whole.cap = CAP_HANDSHAKE; /* what the registry keeps of an answer */
+    ask(s, r, (struct span){0});
 }
 
 void known_link_opened(struct session *s)
@@ -399,7 +496,7 @@ void known_link_opened(struct session *s)
             continue;
         /* Asked once, whoever's link is open first. */
         snprintf(k->asked[kind], sizeof k->asked[kind], "%s", s->daemon->id);
-        own_request(s, kinds[kind].method, (struct span){0}, on_list, (void *)(uintptr_t)kind);
+        ask_list(s, (enum known_kind)kind);
     }
 }
 

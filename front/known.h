@@ -1,5 +1,6 @@
 /* front/known.h - what is remembered of a server: its answer to initialize and its lists, by
- * project, server, definition, the revision that a client asked for and the client's capabilities.
+ * project, server, definition, the revision that a client asked for, the client's capabilities and
+ * its Authorization.
  * A client is answered from it at once, whether or not the daemon runs; when one does, it is
  * asked again, and clients are told where it differs.
  *
@@ -26,6 +27,10 @@ enum known_kind {
     KNOWN_KIND_COUNT /* none of them */
 };
 
+#define KNOWN_WHO_SIZE 14 /* 13 characters of a hash */
+/* The Authorization that the client of s began with: only those with the same one are answered
+ * from each other's memory. Empty: none. */
+void known_authorize(struct session *s, struct span authorization);
 /* Which list does a request of this method (raw) ask for? A page of one (cursor) is none. */
 enum known_kind known_kind_of(struct span method, struct span params);
 /* Answer a queued flight from memory if that can be done: then it is over, true. */

@@ -9,6 +9,7 @@
 #include "front/restore.h"
 #include "front/roots.h"
 #include "mcp/handshake.h"
+#include "mcp/rewrite.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -262,6 +263,18 @@ void link_failed(struct link *l, bool may_retry, const char *why)
     free(text);
 }
 
+/* A call under way of a client without a long stream: its answer's stream reaches it as well. */
+static struct flight *open_call(struct session *s)
+{
+    list_each(node, after, &s->flights)
+    {
+        struct flight *f = container_of(node, struct flight, session_node);
+        if (f->kind == FLIGHT_CALL && f->phase != FLIGHT_QUEUED && f->conn && !f->has_answer)
+            return f;
+    }
+    return NULL;
+}
+
 void link_message(struct link *l, struct span json)
 {
     struct session *s = l->session;
@@ -272,11 +285,9 @@ void link_message(struct link *l, struct span json)
     list_each(node, after, &s->flights)
     {
         struct flight *f = container_of(node, struct flight, session_node);
-        bool is_its =
-            peek.kind == RPC_RESPONSE
-                ? f->id.n == peek.id.n && f->id.n && memcmp(f->id.p, peek.id.p, f->id.n) == 0
-                : peek.kind == RPC_NOTIFICATION && f->token.n && f->token.n == peek.progress_of.n &&
-                      memcmp(f->token.p, peek.progress_of.p, f->token.n) == 0;
+        bool is_its = peek.kind == RPC_RESPONSE ? f->id.n && rpc_same_value(f->id, peek.id)
+                                                : peek.kind == RPC_NOTIFICATION && f->token.n &&
+                                                      rpc_same_value(f->token, peek.progress_of);
         if (!is_its || f->phase == FLIGHT_QUEUED)
             continue;
         if (peek.kind == RPC_RESPONSE)
@@ -285,6 +296,11 @@ void link_message(struct link *l, struct span json)
             flight_message(f, json, false);
         return;
     }
-    if (peek.kind != RPC_RESPONSE)
+    if (peek.kind == RPC_RESPONSE)
+        return;
+    struct flight *open = s->stream ? NULL : open_call(s);
+    if (open)
+        flight_message(open, json, false);
+    else
         session_stream_message(s, json);
 }

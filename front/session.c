@@ -161,6 +161,7 @@ void session_save(struct session *s)
         .pid_start = s->pid_start,
         .is_lean = s->is_lean,
         .route = route_word(s->rule),
+        .authorization = s->authorization,
         .created_unix_ms = s->created_unix_ms,
         .last_unix_ms = s->last_use_unix_ms,
     };
@@ -330,6 +331,7 @@ static void on_row(void *arg, const struct session_row *row)
         snprintf(s->server, sizeof s->server, "%s", row->server);
         s->roots.state = ROOTS_WANTED;
     }
+    snprintf(s->authorization, sizeof s->authorization, "%s", row->authorization);
     restore_load(s, row->level, row->subscriptions);
     snprintf(s->protocol, sizeof s->protocol, "%s", row->protocol);
     /* An HTTP link needs nothing but its id: it goes on if the same daemon still lives. */
@@ -395,9 +397,9 @@ void session_move(struct session *s, struct daemon *d, enum route_rule rule)
 {
     bool is_new = !session_has_project(s);
     struct daemon *old = s->daemon;
-    struct known *was = known_leave(s);
     link_close(&s->link);
-    flight_leave_slot(s);
+    flight_leave_slot(s); /* what our own requests end with still looks at what was known there */
+    struct known *was = known_leave(s);
     if (s->is_published) {
         daemon_sessions_add(old, -1);
         daemon_sessions_add(d, 1);

@@ -69,7 +69,8 @@ struct session {
     struct list flights;
     bool has_waiting; /* some of its answers wait until others are whole (client_stream.c) */
     int calls;        /* requests of its client under way, among the flights */
-    unsigned listed;  /* bits of enum known_kind: lists that were asked for */
+    char authorization[KNOWN_WHO_SIZE]; /* hash of what it came with, "": none (known.h) */
+    unsigned listed;                    /* bits of enum known_kind: lists that were asked for */
     unsigned changed; /* the same: lists whose change its client was not told, without a stream */
     struct known *known; /* what is remembered for its client, NULL until it is asked for */
     int64_t stay_at_ms;  /* answered from memory: is it still there then? 0: not asked */

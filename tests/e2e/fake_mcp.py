@@ -98,7 +98,11 @@ def answer(message, progress, session):
                            "capabilities": {"tools": {"listChanged": True}},
                            "serverInfo": {"name": "fake", "version": "1"}, "instructions": "fake"}
     elif method == "tools/list":
-        reply["result"] = {"tools": TOOLS}
+        start = int(params.get("cursor", 0))
+        page = args.page or len(TOOLS)
+        reply["result"] = {"tools": TOOLS[start:start + page]}
+        if start + page < len(TOOLS):
+            reply["result"]["nextCursor"] = str(start + page)
     elif method in ("logging/setLevel", "resources/subscribe", "resources/unsubscribe"):
         settings.setdefault(session, []).append([method, params])
         reply["result"] = {}
@@ -175,8 +179,15 @@ class Handler(BaseHTTPRequestHandler):
             except OSError:
                 return
 
+    def record(self, method):
+        """--record: a line per request."""
+        if args.record:
+            with open(args.record, "a") as f:
+                f.write(json.dumps([self.command, method, self.headers.get("Mcp-Session-Id")]) + "\n")
+
     def do_POST(self):
         message = self.body()
+        self.record(message.get("method", "answer"))
         if is_mute:
             stop.wait()
         if args.one_at_a_time:
@@ -197,8 +208,10 @@ class Handler(BaseHTTPRequestHandler):
         elif session not in sessions:
             return self.send(args.lost_status, {"jsonrpc": "2.0", "id": None, "error": {
                 "code": -32600, "message": "Session not found"}})
+        if args.offer_sessions and not headers:
+            headers = [("Mcp-Session-Id", "offered-unasked")]
         if "id" not in message or "method" not in message:
-            return self.send(202)
+            return self.send(202, None, headers)
         if args.json:
             return self.send(200, answer(message, lambda *_: None, session), headers)
         self.start_stream(headers)
@@ -218,6 +231,7 @@ class Handler(BaseHTTPRequestHandler):
         threading.Thread(target=work, daemon=True).start()
 
     def do_GET(self):
+        self.record(None)
         if args.transport == "sse":
             session = uuid.uuid4().hex
             sessions[session] = queue.Queue()
@@ -231,6 +245,7 @@ class Handler(BaseHTTPRequestHandler):
         self.drain(sessions[session])
 
     def do_DELETE(self):
+        self.record(None)
         sessions.pop(self.headers.get("Mcp-Session-Id"), None)
         self.send(200)
 
@@ -259,6 +274,9 @@ def main():
     parser.add_argument("--no-reuse", action="store_true", help="no SO_REUSEADDR: connections that linger are in the way")
     parser.add_argument("--one-at-a-time", action="store_true", help="a ping waits for the call before it")
     parser.add_argument("--with-child", action="store_true", help="a child that ignores TERM, in its own session")
+    parser.add_argument("--page", type=int, default=0, help="tools of a page of their list; 0: all")
+    parser.add_argument("--record", help="file for each request's HTTP method, MCP method and session id")
+    parser.add_argument("--offer-sessions", action="store_true", help="each answer offers another session id")
     parser.add_argument("--own-tool", action="store_true", help="one more tool, named after the project")
     parser.add_argument("--warm-text", default="warm")
     args = parser.parse_args()

@@ -23,6 +23,7 @@ PROGRAMS = {  # what runs an SDK's driver, the driver, and what must be there fo
     "ts2": (NODE, "sdk_typescript2.mjs", MODULES / "@modelcontextprotocol/client"),
     "py1": (PYTHON_OF_MCP1, "sdk_python.py", PYTHON_OF_MCP1),
     "py2": (sys.executable, "sdk_python.py", Path(sys.executable)),
+    "callbacks": (sys.executable, "callbacks_python.py", Path(sys.executable)),  # py2 that answers questions too
 }
 
 
@@ -33,7 +34,7 @@ class SdkError(Exception):
 class Sdk:
     """A client process; orders and answers are JSON lines, several may be under way."""
 
-    def __init__(self, pool, kind, cwd, url=None):
+    def __init__(self, pool, kind, cwd, url=None, more=()):
         sdk, transport = kind.split("-")
         program, driver, needed = PROGRAMS[sdk]
         if not needed.exists():
@@ -42,8 +43,8 @@ class Sdk:
         url = url or pool.url + ("/sse" if transport == "sse" else "/mcp")
         self.log = pool.root / f"client-{kind}.log"
         self.said = self.log.open("ab")
-        self.process = subprocess.Popen([program, HERE / "clients" / driver, transport, url], cwd=cwd, text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,
+        self.process = subprocess.Popen([program, HERE / "clients" / driver, transport, url, *more], cwd=cwd,
+                                        text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,
                                         env={**os.environ, "POOLD_TEST_NODE_MODULES": str(MODULES)})
         self.numbers = itertools.count(1)
         self.answers = {}

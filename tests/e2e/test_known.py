@@ -163,3 +163,57 @@ def test_real_serena_is_listed_while_it_is_down(pool, project):
     client = Client(url).open()
     assert "find_symbol" in json.dumps(client.request("tools/list"))
     assert pool.daemon(a)["state"] == "down"
+
+
+def test_a_list_of_several_pages_is_remembered_whole_and_given_as_one(pool, project):
+    a = project("a")
+    pool.configure({"fake": fake_server("--page", "3")})
+    url = pool.ctl("ensure", a).stdout.strip()
+    client = Client(url).open()
+    first = client.request("tools/list")
+    assert len(first["tools"]) == 3 and first["nextCursor"], "the daemon itself gives pages"
+    wait_until(lambda: remembered(pool), "its list is remembered")
+    pool.ctl("stop", "--now", a)
+    down(pool, a)
+    whole = Client(url).open().request("tools/list")
+    assert len(whole["tools"]) > 6 and "nextCursor" not in whole
+    assert len({t["name"] for t in whole["tools"]}) == len(whole["tools"])
+    assert pool.daemon(a)["state"] == "down"
+
+
+def test_a_client_without_a_stream_hears_of_changes_when_it_opens_one(pool, project):
+    a = project("a")
+    url = pool.ctl("ensure", a).stdout.strip()
+    silent, other = Client(url).open(), Client(url).open()
+    heard = Stream(url, {"Mcp-Session-Id": other.session})
+    wait_until(lambda: remembered(pool), "the lists are known")
+    silent.request("tools/list")
+    other.call("learn", called="new")
+    wait_until(lambda: any("tools/list_changed" in m["method"] for m in heard.messages()), "the one with a stream hears it")
+
+    def is_told():
+        stream = Stream(url, {"Mcp-Session-Id": silent.session})
+        try:
+            wait_until(lambda: stream.messages(), "the change", 2)
+            return [m["method"] for m in stream.messages()]
+        finally:
+            stream.close()
+    assert is_told() == ["notifications/tools/list_changed"]
+    assert "new" in [t["name"] for t in silent.request("tools/list")["tools"]]
+    heard.close()
+
+
+def test_clients_of_another_authorization_are_not_answered_from_each_others_memory(pool, project):
+    a = project("a")
+    url = pool.ctl("ensure", a).stdout.strip()
+    mine = Client(url, {"Authorization": "Bearer mine"}).open()
+    wait_until(lambda: len(remembered(pool)) == 1, "its lists are remembered")
+    assert mine.whoami()["project"] == str(a)
+    pool.ctl("stop", "--now", a)
+    down(pool, a)
+    Client(url, {"Authorization": "Bearer mine"}).open()
+    assert pool.daemon(a)["state"] == "down"
+    Client(url, {"Authorization": "Bearer other"}).open()
+    assert pool.daemon(a)["state"] != "down", "it had to be asked"
+    text = (pool.state / "registry.db").read_bytes() + b"".join(p.read_bytes() for p in pool.state.glob("registry.db-*"))
+    assert b"Bearer mine" not in text and b"Bearer other" not in text

@@ -140,3 +140,37 @@ def test_a_call_that_waits_for_a_start_tells_how_far_it_is(pool, project):
     assert all(p["progressToken"] == "t" for p in told)
     assert [p["progress"] for p in told] == sorted({p["progress"] for p in told}), "it only grows"
     assert "fake daemon is starting" in told[0]["message"] and told[-1]["progress"] == 2
+
+
+def test_no_request_without_a_session_reaches_a_daemon_and_no_offered_session_is_taken(pool, project):
+    """But initialize, which asks for one, and the question which eras it speaks."""
+    a = project("a")
+    record = pool.root / "requests"
+    pool.configure({"fake": fake_server("--record", str(record), "--offer-sessions")})
+    url = pool.ctl("ensure", a).stdout.strip()
+    clients = [Client(url).open() for _ in range(2)]
+    streams = [Stream(url, {"Mcp-Session-Id": c.session}) for c in clients]
+    for end in (lambda: None, lambda: evict(pool, a), lambda: kill_daemon(pool, a), pool.kill,
+                lambda: clients[0].call("forget")):
+        end()
+        for client in clients:
+            client.connection.close()
+            set_all(client)
+            client.request("tools/list")
+            client.notify("notifications/roots/list_changed")
+            assert client.whoami()["project"] == str(a)
+    sse = Stream(f"{pool.url}/sse?project={a}")
+    wait_until(lambda: sse.events, "the endpoint")
+    poster = Client(pool.url + sse.events[0][1])
+    assert poster.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})[0] == 202
+    wait_until(lambda: sse.messages(), "an answer")
+    for client in clients:
+        client.connection.request("DELETE", client.path, headers={"Mcp-Session-Id": client.session})
+        assert client.connection.getresponse().read() == b""
+    for one in (*streams, sse):
+        one.close()
+    seen = [json.loads(line) for line in record.read_text().splitlines()]
+    assert len(seen) > 60
+    assert {method for _, method, session in seen if not session} <= {"initialize", "server/discover"}
+    assert "offered-unasked" not in {session for _, _, session in seen}
+    assert not any(session for _, method, session in seen if method == "initialize")

@@ -14,7 +14,7 @@ from conftest import alive, wait_until
 from mcp_client import Client, Stream
 from test_claude import CLAUDE, Claude
 from clients.scripted_model import Model
-from test_sdk_clients import sdk  # noqa: F401 (a fixture)
+from sdk_clients import sdk  # noqa: F401 (a fixture)
 
 REVISION = {"MCP-Protocol-Version": "2024-11-05"}  # said by clients that have initialized before
 
@@ -274,8 +274,8 @@ def test_the_typescript_client_goes_on_over_every_loss(pool, project, sdk):
     pool.start()
     cutter = Cutter(pool.port)
     # Requests come from this process then, which works somewhere else: the URL names the project.
-    client = sdk("typescript-sse", a, f"{cutter.url}/sse?project={a}")
-    straight = sdk("typescript-sse", a)
+    client = sdk("ts1-sse", a, f"{cutter.url}/sse?project={a}")
+    straight = sdk("ts1-sse", a)
     for lose in (lambda: end_daemon(pool, a), pool.kill, cutter.cut, lambda: pool.ctl("evict", a), cutter.cut, pool.kill):
         before = straight.whoami()
         lose()
@@ -289,7 +289,7 @@ def test_a_call_under_way_of_the_typescript_client_survives_the_cut_of_its_strea
     a = project("a")
     pool.start()
     cutter = Cutter(pool.port)
-    client = sdk("typescript-sse", a, f"{cutter.url}/sse?project={a}")
+    client = sdk("ts1-sse", a, f"{cutter.url}/sse?project={a}")
     number = client.send("call", tool="slow", arguments={"seconds": 3}, progress=False)
     wait_until(lambda: (pool.daemon(a) or {}).get("inFlight") == 1, "the call is under way")
     cutter.cut()
