@@ -62,7 +62,7 @@ static const struct shape rows[] = {
              {"lastExits", "[History]", "its last ends and failures, newest first"})},
     {"Health", "Four layers, each known by itself.",
      MEMBERS({"process", "@layer", "its process runs"},
-             {"accepts", "@layer", "its port takes connections"},
+             {"accepts", "@layer", "its port takes connections, or it reads its pipe (stdio)"},
              {"mcp", "@layer", "it answers MCP"},
              {"useful", "@layer", "its tools work (the warm-up call)"},
              {"cause", "text?", "what the failed layer says"})},

@@ -112,7 +112,9 @@ void slot_name_life(struct slot *s)
 {
     uint8_t random[15];
     digest_random(random, sizeof random);
-    digest_base32(random, sizeof random, s->d.id);
+    char id[32];
+    digest_base32(random, sizeof random, id);
+    slot_set_id(s, id);
 }
 
 struct took { /* how long the last starts took */
@@ -258,6 +260,7 @@ void slot_init(struct slot *s, struct pool *p, struct project *project, const ch
     list_init(&s->in_project);
     list_init(&s->in_queue);
     list_init(&s->in_changed);
+    list_init(&s->in_id);
     ev_timer_init(&s->deadline, on_deadline, 0, 0);
     s->deadline.data = s;
     health_init(s);
@@ -271,6 +274,7 @@ void slot_finish(struct slot *s)
     list_remove(&s->in_project);
     list_remove(&s->in_queue);
     list_remove(&s->in_changed);
+    list_remove(&s->in_id);
     free(s->d.server);
     free(s->d.detail);
     free(s->d.tail);

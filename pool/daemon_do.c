@@ -201,7 +201,7 @@ void slot_do_adopt(struct slot *s, const struct slot_event *event)
     if (s->is_alive)
         return;
     bool is_same = strcmp(d->id, run->daemon_id) == 0, was_asked = d->state == DAEMON_STARTING;
-    snprintf(d->id, sizeof d->id, "%s", run->daemon_id);
+    slot_set_id(s, run->daemon_id);
     d->generation = run->generation;
     d->transport = run->transport;
     snprintf(d->definition, sizeof d->definition, "%s", run->definition ? run->definition : "");

@@ -37,7 +37,7 @@ void lines_take(struct slot *s, const char *line, size_t n)
     }
     if (daemon_is_up(&s->d))
         health_heard(s);
-    if (s->probe && talk_take(s->probe, &peek, line, n))
+    if ((s->probe && talk_take(s->probe, &peek, line, n)) || s->is_released)
         return;
     for (size_t i = 0; i < p->listener_count; i++)
         if (p->listeners[i].on_line)

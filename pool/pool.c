@@ -54,15 +54,29 @@ struct slot *pool_slot_find(const struct project *project, const char *server, i
     return NULL;
 }
 
+/* Ids are random, so are their first characters. */
+static struct list *bucket_of(struct pool *p, const char *id)
+{
+    unsigned char first = (unsigned char)id[0], second = first ? (unsigned char)id[1] : 0;
+    return &p->by_id[(first * 31u + second) % ID_BUCKETS];
+}
+
 struct slot *pool_slot_by_id(struct pool *p, const char *id)
 {
-    list_each(node, after, &p->slots)
+    list_each(node, after, bucket_of(p, id))
     {
-        struct slot *s = container_of(node, struct slot, in_pool);
-        if (s->d.id[0] && strcmp(s->d.id, id) == 0)
+        struct slot *s = container_of(node, struct slot, in_id);
+        if (strcmp(s->d.id, id) == 0)
             return s;
     }
     return NULL;
+}
+
+void slot_set_id(struct slot *s, const char *id)
+{
+    snprintf(s->d.id, sizeof s->d.id, "%s", id);
+    list_remove(&s->in_id);
+    list_add_tail(bucket_of(s->d.pool, s->d.id), &s->in_id);
 }
 
 struct slot *pool_slot_make(struct pool *p, struct project *project, const char *server,
@@ -358,6 +372,8 @@ struct pool *pool_create_with(struct ev_loop *loop, const struct pool_places *pl
     list_init(&p->slots);
     list_init(&p->queue);
     list_init(&p->changed);
+    for (size_t i = 0; i < ID_BUCKETS; i++)
+        list_init(&p->by_id[i]);
     ev_timer_init(&p->wake, on_wake, 0, 0);
     p->wake.data = p;
     ev_timer_init(&p->tidy, on_tidy, TIDY_S, TIDY_S);

@@ -53,7 +53,7 @@ static void load_daemon(void *arg, const struct daemon_row *row)
     d->is_pinned = d->is_pinned || row->is_pinned;
     if (d->id[0]) /* the registry came late: it has lived since */
         return;
-    snprintf(d->id, sizeof d->id, "%s", row->id);
+    slot_set_id(s, row->id);
     d->generation = d->starts = row->generation;
     d->port = (int)row->port;
     d->started_unix_ms = row->started_unix_ms;

@@ -48,6 +48,7 @@ struct slot_event { /* borrowed for the call */
 struct slot {
     struct daemon d; /* first: a struct daemon * is its slot */
     struct list in_pool, in_project, in_queue, in_changed;
+    struct list in_id; /* hash chain of its life's id; unlinked before the first */
     struct ev_timer deadline; /* of the present state */
     struct ev_timer look;     /* health */
     bool is_alive;            /* the runtime holds a life of ours (from start to RUN_EXITED) */
@@ -100,6 +101,7 @@ struct slot {
     int64_t again_ms;      /* how long until that */
 };
 
+#define ID_BUCKETS 64       /* each line of a stdio daemon looks for its slot */
 #define PROJECT_BUCKETS 256 /* each request looks for its project, among a thousand perhaps */
 
 struct project_entry {
@@ -122,6 +124,7 @@ struct pool {
     int64_t epoch;
     bool is_synced;
     struct list slots, queue, changed;
+    struct list by_id[ID_BUCKETS];
     struct list projects;
     struct list gone; /* forgotten; freed when the last of their daemons is down */
     struct list by_key[PROJECT_BUCKETS], by_root[PROJECT_BUCKETS];
@@ -170,6 +173,8 @@ void pool_on_run_event(void *arg, const struct run_event *event);
  * NULL): both happen at the loop's next turn. */
 void pool_wake(struct pool *p, struct slot *changed);
 struct slot *pool_slot_by_id(struct pool *p, const char *id);
+/* The only way to give a slot its life's id. */
+void slot_set_id(struct slot *s, const char *id);
 /* The least recently used daemon that may go, or NULL. */
 struct slot *pool_evictable(struct pool *p);
 /* The entry of the configuration that a slot runs, or NULL. */
