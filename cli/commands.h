@@ -7,7 +7,8 @@ extern const struct cmd *const commands[]; /* NULL-terminated */
 /* One per cli/cmd_<name>.c (a pair of opposites shares a file). */
 extern const struct cmd cmd_ensure, cmd_list, cmd_status, cmd_why, cmd_logs, cmd_history, cmd_stop,
     cmd_restart, cmd_evict, cmd_pin, cmd_unpin, cmd_forget, cmd_trust, cmd_untrust, cmd_config,
-    cmd_reload, cmd_tools, cmd_call, cmd_service, cmd_doctor, cmd_shutdown, cmd_version, cmd_help;
+    cmd_reload, cmd_tools, cmd_call, cmd_connect, cmd_service, cmd_doctor, cmd_shutdown,
+    cmd_version, cmd_help;
 
 /* Rows that several commands share. */
 #define OPT_SERVER                                                                                 \

@@ -34,6 +34,8 @@ static const struct variable_row read_rows[] = {
     {"PATH", "Where servers are looked for, together with what the login shell says."},
     {"SHELL", "The login shell that poold asks once for its PATH, so that a poold started by a "
               "service manager finds what a terminal finds."},
+    {"CLAUDE_PROJECT_DIR",
+     "The project of `poolctl connect` where no option names one; Claude Code sets it."},
     {"NO_COLOR", "If it is set, poolctl writes no colours."},
     {"TERM", "poolctl writes no colours to a terminal that is dumb."},
     {"LISTEN_FDS", "Number of listening sockets that a service manager hands over "

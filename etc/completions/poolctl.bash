@@ -9,16 +9,17 @@ _poolctl() {
     esac
     for w in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $w in
-        ensure|list|status|why|tools|call|logs|history|stop|restart|evict|pin|unpin|forget|trust|untrust|config|reload|service|doctor|shutdown|version|help) command=$w; break ;;
+        ensure|list|status|why|tools|call|connect|logs|history|stop|restart|evict|pin|unpin|forget|trust|untrust|config|reload|service|doctor|shutdown|version|help) command=$w; break ;;
         esac
     done
-    local options=" --config --state-dir --run-dir --listen --json --help --version" commands="ensure list status why tools call logs history stop restart evict pin unpin forget trust untrust config reload service doctor shutdown version help" topics="config errors exit-codes api environment files signals routing states reasons trust logs poold poolctl poold.conf poold-api"
+    local options=" --config --state-dir --run-dir --listen --json --help --version" commands="ensure list status why tools call connect logs history stop restart evict pin unpin forget trust untrust config reload service doctor shutdown version help" topics="config errors exit-codes api environment files signals routing states reasons trust logs poold poolctl poold.conf poold-api"
     case $command in
     ensure) options+=" --server --direct --no-wait --timeout --warm --trust --force" ;;
     status) options+=" --server" ;;
     why) options+=" --server --pid" ;;
     tools) options+=" --server --format --start" ;;
     call) options+=" --server --project --output --timeout" ;;
+    connect) options+=" --server --project --lean --start" ;;
     logs) options+=" --follow --lines --server" ;;
     history) options+=" --lines" ;;
     stop) options+=" --all --now --server" ;;

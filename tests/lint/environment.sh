@@ -4,7 +4,7 @@
 cd "$(dirname "$0")/../.." || exit 2
 status=0
 sources=$(ls ./*.c base/*.c platform/*.c mcp/*.c config/*.c registry/*.c keeper/*.c pool/*.c \
-    front/*.c api/*.c cli/*.c | grep -v '^config/options\.c$')
+    connect/*.c front/*.c api/*.c cli/*.c | grep -v '^config/options\.c$')
 table=$(sed -n '/variable_row read_rows/,/^};/s/^    {"\([A-Z_]*\)".*/\1/p' config/options.c)
 [ -n "$table" ] || { echo "config/options.c: no table is found"; exit 1; }
 # shellcheck disable=SC2086  # words

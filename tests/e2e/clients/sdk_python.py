@@ -2,15 +2,18 @@
 """One long-lived client object of the Python SDK, 1 or 2, driven by JSON lines (see sdk_clients.py).
 
 usage: sdk_python.py http|sse|modern URL
+       sdk_python.py stdio COMMAND-AS-JSON-LIST
 """
 import json
+import os
 import sys
 from contextlib import asynccontextmanager
 
 import anyio
 from anyio import to_thread
-from mcp import ClientSession
+from mcp import ClientSession, StdioServerParameters
 from mcp.client.sse import sse_client
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 
@@ -94,8 +97,12 @@ async def main(kind, url):
         async with modern(url, heard) as client:
             await obey(client, (await client.session.discover()).instructions, heard)
         return
-    connect = sse_client if kind == "sse" else streamable_http_client
-    async with connect(url) as streams, ClientSession(streams[0], streams[1], message_handler=hear) as session:
+    if kind == "stdio":
+        command, *words = json.loads(url)
+        connection = stdio_client(StdioServerParameters(command=command, args=words, env=dict(os.environ)))
+    else:
+        connection = (sse_client if kind == "sse" else streamable_http_client)(url)
+    async with connection as streams, ClientSession(streams[0], streams[1], message_handler=hear) as session:
         handshake = await session.initialize()
         await obey(session, handshake.instructions, heard)
 

@@ -1,5 +1,5 @@
 // One long-lived client object of the TypeScript SDK 1 (see sdk_clients.py).
-// usage: sdk_typescript.mjs http|sse URL, with POOLD_TEST_NODE_MODULES in the environment
+// usage: sdk_typescript.mjs http|sse URL, or stdio COMMAND-AS-JSON-LIST, with POOLD_TEST_NODE_MODULES in the environment
 import { pathToFileURL } from "node:url";
 import { noted, obey } from "./orders.mjs";
 
@@ -7,6 +7,7 @@ const sdk = (file) =>
   import(pathToFileURL(`${process.env.POOLD_TEST_NODE_MODULES}/@modelcontextprotocol/sdk/dist/esm/${file}`));
 const { Client } = await sdk("client/index.js");
 const { StreamableHTTPClientTransport } = await sdk("client/streamableHttp.js");
+const { StdioClientTransport } = await sdk("client/stdio.js");
 const { SSEClientTransport } = await sdk("client/sse.js");
 const { ResourceUpdatedNotificationSchema, ToolListChangedNotificationSchema } = await sdk("types.js");
 
@@ -19,7 +20,11 @@ for (const schema of [ToolListChangedNotificationSchema, ResourceUpdatedNotifica
     heard.push(noted(n));
   });
 }
-await client.connect(
-  new (kind === "http" ? StreamableHTTPClientTransport : SSEClientTransport)(new URL(url)),
-);
+const transport = () => {
+  if (kind === "http") return new StreamableHTTPClientTransport(new URL(url));
+  if (kind === "sse") return new SSEClientTransport(new URL(url));
+  const [command, ...args] = JSON.parse(url);
+  return new StdioClientTransport({ command, args, env: process.env });
+};
+await client.connect(transport());
 obey(client, heard, (params, options) => client.callTool(params, undefined, options));
