@@ -159,7 +159,8 @@ void flight_go(struct flight *f)
     }
     if (known_answer(f) || (roots_are_open(f->session) && roots_hold(f)))
         return;
-    if (f->session->needs_own && !d->is_private) {
+    bool starts = f->kind == FLIGHT_CALL || f->kind == FLIGHT_INITIALIZE;
+    if (starts && f->session->needs_own && !f->session->has_own) {
         struct err err = {0};
         if (!session_take_own(f->session, &err)) {
             flight_fail(f, err.code, "%s", err_text(&err));

@@ -297,6 +297,8 @@ static void check_stay(void *arg, struct session *s)
     s->has_stayed = true;
     if (!session_client_is_there(s) || link_is_open(&s->link))
         return;
+    if (s->needs_own && !s->has_own && !session_take_own(s, NULL))
+        return;
     if (daemon_is_up(s->daemon))
         link_open(&s->link);
     else

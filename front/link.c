@@ -77,6 +77,8 @@ void link_open(struct link *l)
     struct daemon *d = l->session->daemon;
     if (l->state == LINK_OPENING || !daemon_is_up(d))
         return;
+    if (l->session->needs_own && !l->session->has_own)
+        return; /* this one may be for somebody else */
     if (l->state == LINK_OPEN && !link_is_open(l))
         link_reset(l);
     bind_to_life(l);

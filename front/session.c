@@ -126,6 +126,7 @@ bool session_take_own(struct session *s, struct err *err)
         return false;
     link_reset(&s->link);
     s->daemon = own;
+    s->has_own = true;
     list_each(node, after, &s->flights)
     {
         if (container_of(node, struct flight, session_node)->is_using) {
@@ -214,7 +215,7 @@ static void free_session(struct session *s)
 /* Nobody uses it any more: a daemon of its own goes with it. */
 static void let_go(struct session *s)
 {
-    struct daemon *own = s->daemon->is_private ? s->daemon : NULL;
+    struct daemon *own = s->has_own ? s->daemon : NULL;
     free_session(s);
     if (own)
         daemon_release(own);
@@ -319,6 +320,7 @@ static void on_row(void *arg, const struct session_row *row)
                                                     row->upstream_daemon);
     struct session *s = session_new(t->front, own ? own : daemon, route_rule_from(row->route), NULL,
                                     client_from(row->transport));
+    s->has_own = own != NULL;
     take_process(s, row);
     s->is_lean |= row->is_lean;
     if (s->client_kind == CLIENT_SSE && s->pid) /* its stream ended with the poold before us */
@@ -389,6 +391,8 @@ static void renew_slot(struct session *s)
     link_reset(&s->link);
     daemon_sessions_add(s->daemon, -1);
     s->daemon = d;
+    s->has_own = false;
+    take_server(s);
     daemon_sessions_add(d, 1);
     session_save(s);
 }
@@ -396,6 +400,7 @@ static void renew_slot(struct session *s)
 void session_move(struct session *s, struct daemon *d, enum route_rule rule)
 {
     bool is_new = !session_has_project(s);
+    bool had_own = s->has_own;
     struct daemon *old = s->daemon;
     link_close(&s->link);
     flight_leave_slot(s); /* what our own requests end with still looks at what was known there */
@@ -407,6 +412,7 @@ void session_move(struct session *s, struct daemon *d, enum route_rule rule)
     log_info("session routed", "project=%s server=%s from=%s client=%s route=%s", d->project->key,
              d->server, old->project->key, log_quote(s->client), route_word(rule));
     s->daemon = d;
+    s->has_own = false;
     s->rule = rule;
     take_server(s);
     if (s->is_published)
@@ -414,7 +420,7 @@ void session_move(struct session *s, struct daemon *d, enum route_rule rule)
     if (s->is_published && is_new)
         front_session_news(s, SESSION_OPENED);
     known_moved(s, was);
-    if (old->is_private)
+    if (had_own)
         daemon_release(old);
     if (s->stream && daemon_is_up(d) && s->initialize)
         link_open(&s->link);

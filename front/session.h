@@ -52,6 +52,7 @@ struct session {
     bool is_departed;               /* its client's process has ended */
     bool is_shared;                 /* its server is a stdio one that all sessions share */
     bool needs_own;                 /* "share": "session": a daemon of its own, once it needs one */
+    bool has_own;                   /* daemon is that, and goes with it */
     bool ends_with_stream;          /* nobody could come back to it */
     bool asks_again;                /* its client asks again for what is lost with poold */
     bool is_lean;                   /* its client sees three tools in the place of all (lean.h) */
