@@ -1,13 +1,18 @@
 """Two clients of one daemon that use the same request ids, progress tokens and resource URIs at the same time.
 
-POOLD_TEST_MIXED_CALLS (default 10,000) is the number of calls of both together.
+POOLD_TEST_MIXED_CALLS (default 10,000) is the number of calls of both together; clients of real SDKs do a tenth of it.
 """
 import asyncio
 import json
 import os
 import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
-from conftest import HERE
+import pytest
+
+from conftest import HERE, wait_until
+from sdk_clients import sdk  # noqa: F401  (a fixture)
 
 CALLS = int(os.environ.get("POOLD_TEST_MIXED_CALLS", 10000))
 WORKERS = 8  # connections of each client, so many calls of it are under way
@@ -159,4 +164,50 @@ def test_equal_ids_tokens_and_subscriptions_of_two_clients_are_never_mixed_up(po
         assert not c.wrong, (len(c.wrong), c.wrong[:3])
         assert sorted(c.updates) == sorted(c.touched)
     assert sum(len(c.touched) for c in clients) > CALLS / 8
+    assert len(pool.json("list")) == 1
+
+
+def sdk_works(client, calls):
+    """Calls, WORKERS at a time; what was answered wrongly, and the updates that must come."""
+    under_way, wrong, touched = deque(), [], []
+
+    def check(mark, steps, number):
+        said = client.answer(number)
+        # SDKs drop progress that comes in one piece with the answer.
+        if said["text"] != mark or set(said["messages"]) - {mark} or len(said["progress"]) > steps:
+            wrong.append((mark, said))
+    for n in range(calls):
+        mark, steps, given = f"{client.kind} {n}", n % 4, {}
+        tool = ("echo", "steps", "touch", "steps")[n % 4]
+        if tool == "steps":
+            given = {"steps": steps, "seconds": 0.002}
+        if tool == "touch":
+            given = {"uri": URIS[n // 4 % 2]}
+            touched.append(f"{given['uri']} {mark}")
+        if len(under_way) == WORKERS:
+            check(*under_way.popleft())
+        number = client.send_call(tool, progress=tool == "steps", mark=mark, **given)
+        under_way.append((mark, steps if tool == "steps" else 0, number))
+    for one in under_way:
+        check(*one)
+    return wrong, touched
+
+
+@pytest.mark.parametrize("kinds", [("ts1-http", "py1-http"), ("py2-http", "ts2-http")])
+def test_real_clients_of_different_sdks_are_never_mixed_up(pool, project, sdk, kinds):
+    """SDKs count their request ids from 0 and use them as progress tokens: equal ones meet all the time."""
+    a = project()
+    pool.configure({"mixed": SERVER})
+    pool.start()
+    clients = [sdk(kind, a, connect=False) for kind in kinds]
+    for client in clients:
+        client.connected()
+        for uri in URIS:
+            client.ask("subscribe", uri=uri)
+    with ThreadPoolExecutor(2) as threads:
+        results = list(threads.map(sdk_works, clients, [CALLS // 20] * 2))
+    for client, (wrong, touched) in zip(clients, results):
+        assert not wrong, (len(wrong), wrong[:3])
+        wait_until(lambda: len(client.ask("heard")) >= len(touched), "its updates")
+        assert sorted(client.ask("heard")) == sorted(touched)
     assert len(pool.json("list")) == 1

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""How long a client waits for connect + handshake + tools/list: direct, through the front, and while the daemon is down.
+
+    bench/known.py BUILD_DIR [ROUNDS]     (a release build; Serena as ./quickstart installs it)
+
+Servers: Serena and a small one on the Python SDK 2 (tests/e2e/clients/sdk_server.py). Legacy is connect + initialize +
+initialized + tools/list. Prints medians of ROUNDS (50) as a Markdown table; direct and front take turns. The clients of the daemon that is down are a
+process that ends, as `claude mcp list` does, so that it stays down.
+"""
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests" / "e2e"))
+from mcp_client import Client  # noqa: E402
+
+
+def legacy(url):
+    client = Client(url).open()
+    client.request("tools/list")
+    client.close()
+
+
+ERAS = {"legacy": legacy}
+
+
+def times(era, urls, rounds):
+    """[ms of each round] for each URL; they take turns."""
+    found = [[] for _ in urls]
+    for _ in range(rounds):
+        for url, row in zip(urls, found):
+            start = time.monotonic()
+            ERAS[era](url)
+            row.append((time.monotonic() - start) * 1000)
+    return found
+
+
+def in_a_process(era, urls, rounds):
+    done = subprocess.run([sys.executable, __file__, "times", era, str(rounds), *urls], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def measure(ctl, env, server, project, rounds):
+    def run(*words):
+        return subprocess.run([ctl, *words, "--server", server, str(project)], env=env, check=True, capture_output=True,
+                              text=True).stdout
+
+    def down():
+        run("stop", "--now")
+        while slot()["state"] != "down":
+            time.sleep(0.02)
+
+    def slot():
+        rows = json.loads(subprocess.run([ctl, "list", "--json"], env=env, check=True, capture_output=True).stdout)
+        return next(row for row in rows if row["server"] == server)
+    for era in ERAS:
+        daemon = json.loads(run("ensure", "--json"))
+        in_a_process(era, [daemon["url"], daemon["directUrl"]], 3)
+        time.sleep(2)  # the lists of this kind of client are being learned
+        front, direct = map(statistics.median, in_a_process(era, [daemon["url"], daemon["directUrl"]], rounds))
+        down()
+        starts = slot()["starts"]
+        known = []
+        while len(known) < rounds:  # a client that stays for 2 s would start it
+            known += in_a_process(era, [daemon["url"]], min(20, rounds - len(known)))[0]
+            assert slot()["state"] == "down" and slot()["starts"] == starts
+        known = statistics.median(known)
+        print(f"| {server}, {era} | {direct:.1f} ms | {front:.1f} ms | {front / direct:.2f} | {known:.1f} ms "
+              f"| {known / direct:.2f} |", flush=True)
+
+
+def main():
+    build = Path(sys.argv[1]).resolve()
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 50
+    root = Path(tempfile.mkdtemp(prefix="poold-bench-"))
+    project = root / "home" / "repo"
+    shutil.copytree(HERE.parent / "tests", project, ignore=shutil.ignore_patterns("__pycache__"))
+    (project / ".git").mkdir()
+    venv = Path(os.environ.get("POOLD_TEST_PYTHON", Path.home() / ".cache/poold-tests/venv/bin/python"))
+    servers = {"small": {"command": str(venv), "type": "http",
+                         "args": [str(HERE.parent / "tests/e2e/clients/sdk_server.py"), "${POOLD_PORT}", "${POOLD_PROJECT}"]}}
+    (root / "poold.conf").write_text(json.dumps({"portRange": "21900-21949", "mcpServers": servers}))
+    env = {**os.environ, "POOLD_STATE_DIR": str(root / "state"), "POOLD_RUN_DIR": str(root / "run"),
+           "POOLD_CONFIG": str(root / "poold.conf"), "POOLD_LISTEN": "127.0.0.1:0"}
+    ctl = build / "poolctl"
+    try:
+        print("| server, era | direct | front, warm | ratio | front, daemon down and known | ratio |\n|---|---|---|---|---|---|")
+        for server in ("small", "serena"):
+            measure(ctl, env, server, project, rounds)
+    finally:
+        subprocess.run([ctl, "shutdown"], env=env, capture_output=True)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+if sys.argv[1] == "times":
+    print(json.dumps(times(sys.argv[2], sys.argv[4:], int(sys.argv[3]))))
+else:
+    main()
