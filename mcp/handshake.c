@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "mcp/jsonrpc.h"
+#include "mcp/modern.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -88,22 +89,35 @@ bool handshake_neutral(struct buf *out, struct span params, char *protocol, size
                       chosen);
 }
 
+static bool add_note(json_t *result, const char *note)
+{
+    const char *old = json_string_value(json_object_get(result, "instructions"));
+    char *instructions = xasprintf("%s%s%s", old ? old : "", old && old[0] ? "\n\n" : "", note);
+    struct buf quoted = BUF_INIT(8 * 1024 * 1024); /* a path in the note need not be UTF-8 */
+    bool ok = json_is_object(result) &&
+              json_write_string(&quoted, instructions, strlen(instructions)) &&
+              json_object_set_new(result, "instructions",
+                                  json_loadb(quoted.data, quoted.len, JSON_DECODE_ANY, NULL)) == 0;
+    buf_release(&quoted);
+    free(instructions);
+    return ok;
+}
+
+static bool write_result(struct buf *out, struct span id, const json_t *result)
+{
+    char *text = json_dumps(result, JSON_COMPACT);
+    bool ok = text && rpc_write_result(out, id, text);
+    free(text);
+    return ok;
+}
+
 bool handshake_answer(struct buf *out, struct span message, struct span id, const char *note)
 {
     json_t *root = json_loadb(message.p ? message.p : "", message.n, 0, NULL);
     json_t *result = json_object_get(root, "result");
-    const char *old = json_string_value(json_object_get(result, "instructions"));
-    char *instructions = xasprintf("%s%s%s", old ? old : "", old && old[0] ? "\n\n" : "", note);
-    struct buf quoted = BUF_INIT(8 * 1024 * 1024); /* a path in the note need not be UTF-8 */
-    bool ok = result && json_write_string(&quoted, instructions, strlen(instructions)) &&
-              json_object_set_new(result, "instructions",
-                                  json_loadb(quoted.data, quoted.len, JSON_DECODE_ANY, NULL)) == 0;
-    buf_release(&quoted);
+    bool ok = add_note(result, note);
     announce_changes(json_object_get(result, "capabilities"));
-    char *text = ok ? json_dumps(result, JSON_COMPACT) : NULL;
-    ok = text && rpc_write_result(out, id, text);
-    free(text);
-    free(instructions);
+    ok = ok && write_result(out, id, result);
     json_decref(root);
     return ok;
 }
@@ -134,4 +148,43 @@ bool handshake_share(struct buf *out, struct span message, struct span params)
     json_decref(asked);
     json_decref(root);
     return ok;
+}
+/* A legacy result into one of server/discover: who the server is goes into _meta, and what was
+ * negotiated by initialize has no place. */
+static void from_initialize(json_t *result)
+{
+    json_t *info = json_object_get(result, "serverInfo");
+    if (info)
+        json_object_set_new(result, "_meta",
+                            json_pack("{s:O}", "io.modelcontextprotocol/serverInfo", info));
+    json_object_del(result, "serverInfo");
+    json_object_del(result, "protocolVersion");
+    json_object_del(json_object_get(result, "capabilities"), "tasks"); /* an extension since */
+}
+
+bool handshake_discover(struct buf *out, struct span result, struct span id, const char *note)
+{
+    json_t *root = json_loadb(result.p ? result.p : "", result.n, 0, NULL);
+    bool ok = add_note(root, note);
+    if (json_object_get(root, "protocolVersion"))
+        from_initialize(root);
+    json_t *capabilities = json_object_get(root, "capabilities");
+    announce_changes(capabilities);
+    ok = ok && json_is_object(capabilities) &&
+         json_object_set_new(root, "supportedVersions", json_pack("[s]", MODERN_REVISION)) == 0 &&
+         json_object_set_new(root, "resultType", json_string("complete")) == 0 &&
+         json_object_set_new(root, "ttlMs", json_integer(0)) == 0 &&
+         json_object_set_new(root, "cacheScope", json_string("private")) == 0 &&
+         write_result(out, id, root);
+    json_decref(root);
+    return ok;
+}
+
+char *handshake_params(struct span client_info)
+{
+    static const char ours[] = "{\"name\":\"poold\",\"version\":\"" POOLD_VERSION "\"}";
+    struct span info = client_info.n ? client_info : (struct span){ours, sizeof ours - 1};
+    return xasprintf("{\"protocolVersion\":\"" NEWEST_LEGACY
+                     "\",\"capabilities\":{},\"clientInfo\":%.*s}",
+                     (int)info.n, info.p);
 }

@@ -17,6 +17,14 @@ bool handshake_check(struct span message, char *protocol, size_t room, struct er
  * that they ask for, or the newest legacy one (also into protocol, room bytes), and lists that will
  * change. */
 bool handshake_neutral(struct buf *out, struct span params, char *protocol, size_t room) MUST_CHECK;
+/* The answer to server/discover (2026-07-28) under this id, with note added to the instructions,
+ * out of a result (raw): that of a daemon's own server/discover, or, for one that knows only
+ * sessions, that of its initialize. */
+bool handshake_discover(struct buf *out, struct span result, struct span id,
+                        const char *note) MUST_CHECK;
+/* initialize params of the front's own for a client that has no session: nothing is declared that a
+ * daemon could ask for. client_info: raw object or empty. New string. */
+char *handshake_params(struct span client_info);
 /* The client's answer: message with this id, and note added to the instructions. */
 bool handshake_answer(struct buf *out, struct span message, struct span id,
                       const char *note) MUST_CHECK;

@@ -122,11 +122,9 @@ static bool note(struct peek *k, enum member m)
     return true;
 }
 
-static bool look_at_meta(struct peek *k)
+static bool look_into_meta(struct peek *k)
 {
     struct json_scan *s = &k->scan;
-    if (json_peek_byte(s) != '{')
-        return json_skip(s);
     struct span key;
     enum json_step step = JSON_BROKEN;
     if (!json_enter(s, '{'))
@@ -140,6 +138,16 @@ static bool look_at_meta(struct peek *k)
             return false;
     }
     return step == JSON_END;
+}
+
+static bool look_at_meta(struct peek *k)
+{
+    struct json_scan *s = &k->scan;
+    bool is_object = json_peek_byte(s) == '{';
+    const char *from = s->p;
+    bool ok = is_object ? look_into_meta(k) : json_skip(s);
+    k->out->meta = (struct span){from, (size_t)(s->p - from)};
+    return ok;
 }
 
 static bool look_at_params(struct peek *k)

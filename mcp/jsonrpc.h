@@ -18,6 +18,7 @@ struct rpc_peek {
     struct span id;             /* raw JSON, type kept ("7", "\"a\"", "null"), empty if absent */
     struct span method;         /* content between the quotes, raw (escapes not resolved) */
     struct span params;         /* raw JSON of params, empty if absent */
+    struct span meta;           /* raw JSON of params._meta, empty if absent */
     struct span progress_token; /* raw JSON of params._meta.progressToken, empty if absent */
     struct span progress_of;    /* raw JSON of params.progressToken: the call that a progress
                                    notification belongs to */

@@ -49,6 +49,7 @@ static void compare_with_tree(const struct rpc_peek *p, json_t *m)
     bool is_call = method && strcmp(method, "tools/call") == 0;
     must_be(p->id, json_object_get(m, "id"));
     must_be(p->params, params);
+    must_be(p->meta, meta);
     must_be(p->progress_token, json_is_string(token) || json_is_number(token) ? token : NULL);
     json_t *of = json_object_get(params, "progressToken");
     must_be(p->progress_of, json_is_string(of) || json_is_number(of) ? of : NULL);

@@ -28,5 +28,5 @@ seconds=$1 jobs=${3:-1}
 build=$(cd "$2" && pwd)
 cd "$(dirname "$0")/../.."
 printf '%s\n' http_head:http1 http_chunked:http1 sse:sse jsonrpc:jsonrpc session_id:session_id \
-    event_id:event_id sse_filter:sse rewrite:rewrite |
+    event_id:event_id sse_filter:sse rewrite:rewrite modern:modern |
     xargs -n 1 -P "$jobs" tests/fuzz/run.sh --one "$seconds" "$build"
