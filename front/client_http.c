@@ -6,9 +6,11 @@
 #include "front/batch.h"
 #include "front/flight.h"
 #include "front/http_answer.h"
+#include "front/modern_http.h"
 #include "front/roots.h"
 #include "front/resume.h"
 #include "mcp/handshake.h"
+#include "mcp/modern.h"
 #include "mcp/roots.h"
 
 #include <stdio.h>
@@ -53,7 +55,7 @@ static void answer_no_content(struct conn *c)
     conn_answer(c, 202, "", "", (struct span){0});
 }
 
-static void answer_rpc_error(struct conn *c, struct span id, const struct err *err)
+void client_answer_error(struct conn *c, struct span id, const struct err *err)
 {
     /* With an id: a JSON-RPC error in a 200 is the one form that every client reports and survives.
      */
@@ -78,7 +80,7 @@ static bool client_route(struct conn *c, const struct request *request, const st
 {
     struct err err = {0};
     if (!route_by_request(c->front, url, &request->head, out, &err)) {
-        answer_rpc_error(c, id, &err);
+        client_answer_error(c, id, &err);
         return false;
     }
     if (out->rule != ROUTE_NONE && c->owner)
@@ -95,7 +97,7 @@ static bool client_route(struct conn *c, const struct request *request, const st
     }
     owner_free(c->owner); /* the next try looks again: the client may have moved */
     c->owner = NULL;
-    answer_rpc_error(c, id, &err);
+    client_answer_error(c, id, &err);
     return false;
 }
 
@@ -116,7 +118,7 @@ struct session *client_session(struct conn *c, const struct request *request,
     if (s)
         s->is_lean |= url->is_lean;
     else
-        answer_rpc_error(c, id, &err);
+        client_answer_error(c, id, &err);
     owner_free(c->owner); /* read again at the next initialize: a client may have moved */
     c->owner = NULL;
     return s;
@@ -149,7 +151,7 @@ static bool contradicts(struct conn *c, const struct request *request, const str
         !http_header(&request->head, "X-Poold-Project").p)
         return false;
     if (!route_by_request(c->front, url, &request->head, &route, &err)) {
-        answer_rpc_error(c, id, &err);
+        client_answer_error(c, id, &err);
         return true;
     }
     if (!session_has_project(s)) { /* and this request knows it */
@@ -172,7 +174,7 @@ static bool contradicts(struct conn *c, const struct request *request, const str
         s->daemon->server, s->daemon->project->root,
         other_server ? route.server : s->daemon->server,
         route.project ? route.project->root : s->daemon->project->root);
-    answer_rpc_error(c, id, &err);
+    client_answer_error(c, id, &err);
     return true;
 }
 
@@ -210,9 +212,6 @@ static void without_session(struct conn *c, const struct request *request,
         begin_session(c, request, url, peek);
     else if (rpc_text_is(peek->method, "ping"))
         answer_ping(c, peek->id);
-    else if (peek->is_modern || rpc_text_is(peek->method, "server/discover"))
-        conn_answer_error(c, 200, peek->id, err_row(ERR_METHOD)->rpc,
-                          "this server speaks the MCP revisions up to 2025-11-25: send initialize");
     else
         conn_answer_error(c, 400, peek->id, err_row(ERR_BAD_REQUEST)->rpc,
                           "the Mcp-Session-Id header is missing: send initialize first");
@@ -255,6 +254,11 @@ static void on_post(struct conn *c, const struct request *request, const struct 
         return;
     }
     struct span session_id = http_header(&request->head, "Mcp-Session-Id");
+    if (peek.is_modern ||
+        (!session_id.p && modern_is(&peek, http_header(&request->head, "MCP-Protocol-Version")))) {
+        modern_http_request(c, request, url, &peek);
+        return;
+    }
     if (!session_id.p || rpc_text_is(peek.method, "initialize")) {
         without_session(c, request, url, &peek);
         return;
@@ -290,9 +294,8 @@ static struct session *session_of(struct conn *c, const struct request *request,
 {
     struct span id = http_header(&request->head, "Mcp-Session-Id");
     struct session *s = id.p ? session_find(c->front, id) : NULL;
-    if (!id.p)
-        conn_answer_error(c, 400, (struct span){0}, err_row(ERR_BAD_REQUEST)->rpc,
-                          "the Mcp-Session-Id header is missing");
+    if (!id.p) /* clients without sessions have neither (2026-07-28, transports) */
+        conn_answer(c, 405, "Allow: POST\r\n", "", (struct span){0});
     else if (!s)
         answer_no_session(c, (struct span){0});
     else if (!contradicts(c, request, url, s, (struct span){0}))

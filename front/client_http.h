@@ -7,6 +7,8 @@
 
 void client_http_request(struct conn *c, const struct request *request,
                          const struct route_url *url);
+/* A JSON-RPC error for the request with this id, in the form that every client survives. */
+void client_answer_error(struct conn *c, struct span id, const struct err *err);
 /* Headers of the client's that go on to the daemon, as lines; new string or NULL. */
 char *client_headers(const struct http_head *head);
 /* A new session for who asks. id: of the request, for errors. NULL: it was answered, or waits for

@@ -258,10 +258,15 @@ static const char *status_text(int status)
     }
 }
 
+void conn_status_line(struct conn *c, int status)
+{
+    conn_printf(c, "HTTP/1.1 %d %s\r\n", status, status_text(status));
+}
+
 void conn_answer(struct conn *c, int status, const char *headers, const char *type,
                  struct span body)
 {
-    conn_printf(c, "HTTP/1.1 %d %s\r\n", status, status_text(status));
+    conn_status_line(c, status);
     if (body.n)
         conn_printf(c, "Content-Type: %s\r\n", type);
     conn_add(c, headers, strlen(headers));

@@ -84,6 +84,8 @@ void conn_flush(struct conn *c);
 bool conn_is_full(const struct conn *c);
 /* The answer is complete: flush, then the next request or the end. */
 void conn_finish(struct conn *c);
+/* The first line of an answer that is written in pieces. */
+void conn_status_line(struct conn *c, int status);
 /* Begin an answer of server-sent events with these header lines; each run of bytes then goes by
  * conn_chunk, and conn_end_chunks ends it. Where the connection's end frames it (is_chunked false,
  * HTTP/1.0), bytes go by conn_add. */

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "front/lean.h"
+#include "front/listen.h"
+#include "front/modern.h"
 #include "front/replay.h"
 #include "front/restore.h"
 #include "front/roots.h"
@@ -95,11 +97,14 @@ static void flight_free(struct flight *f)
 {
     set_using(f, false);
     upstream_close(f->up);
+    if (f->kind == FLIGHT_LISTEN)
+        listen_finish(f);
     list_remove(&f->node);
     list_remove(&f->session_node);
     list_remove(&f->call_node);
     f->session->calls -= is_of_client(f);
     lean_free(f);
+    modern_free(f);
     replay_end(f->replay);
     free(f->parts);
     if (f->trail)
@@ -146,6 +151,14 @@ static void fail_with_start(struct flight *f)
 void flight_go(struct flight *f)
 {
     struct daemon *d = f->session->daemon;
+    if (f->is_cancelled) {
+        finish(f);
+        return;
+    }
+    if (f->kind == FLIGHT_LISTEN) {
+        listen_go(f);
+        return;
+    }
     if (f->phase != FLIGHT_QUEUED || (!session_has_project(f->session) && roots_hold(f)))
         return;
     if (f->session->is_lean && f->kind == FLIGHT_CALL && !f->is_looked_at) {
@@ -188,12 +201,17 @@ void flight_go(struct flight *f)
         front_look_soon(f->session->front);
         return;
     }
+    if (f->session->modern && !d->eras)
+        return; /* the pool asks which eras it speaks, and tells */
     if (f->kind == FLIGHT_INITIALIZE || !link_is_open(&f->session->link)) {
         link_open(&f->session->link);
-        return;
+        if (f->kind == FLIGHT_INITIALIZE || !link_is_open(&f->session->link))
+            return;
     }
     if (f->session->link.restoring && f->kind != FLIGHT_OWN)
         return; /* the new daemon is being told what its client had set */
+    if (f->modern && !modern_hand_over(f))
+        return;
     if (++f->tries > TRIES_MAX) {
         flight_fail(f, ERR_DAEMON_LOST, "the daemon of %s did not take the call after %d tries",
                     d->project->root, TRIES_MAX);
@@ -296,10 +314,14 @@ void flight_hold_data(struct flight *f, const char *bytes, size_t n)
 void flight_client_gone(struct flight *f)
 {
     f->conn = NULL;
-    if (!f->replay) /* else it may be resumed */
+    if (!f->replay || f->modern) /* else it may be resumed */
         f->client = &flight_client_none;
     if (f->up)
         upstream_resume(f->up);
+    if (f->kind == FLIGHT_LISTEN)
+        listen_gone(f);
+    else if (f->modern)
+        modern_gone(f);
     /* One that was not handed over ends when it is looked at next: not from inside its own writing.
      */
 }
@@ -389,6 +411,12 @@ static void check_waiting(struct flight *f, int64_t now_ms)
 {
     struct daemon *d = f->session->daemon;
     struct err err = {0};
+    if (f->is_cancelled) {
+        finish(f);
+        return;
+    }
+    if (f->modern && modern_gives_up(f, now_ms))
+        return;
     if (f->phase != FLIGHT_QUEUED && !f->up && f->session->link.state != LINK_OPEN) {
         flight_end(f); /* its session was ended, or the client began it anew */
         return;
@@ -457,7 +485,9 @@ void flight_drop_all(struct session *s)
     list_each(node, after, &s->flights)
     {
         struct flight *f = container_of(node, struct flight, session_node);
-        if (f->kind != FLIGHT_ONEWAY && !f->has_answer && f->form != FORM_JSON && !s->asks_again)
+        if (f->kind == FLIGHT_LISTEN && !f->is_cancelled)
+            listen_give_end(f);
+        else if (is_of_client(f) && !f->has_answer && f->form != FORM_JSON && !s->asks_again)
             give_error(f, ERR_NOT_RUNNING,
                        "poold was ended while this call was under way; it may have run");
         f->client->end(f);
@@ -484,7 +514,7 @@ const char *flight_headers(struct session *s, bool with_session_id)
     if (!with_session_id && l->answer_head)
         return l->answer_head;
     bool is_placed = session_has_project(s);
-    bool says_rule = with_session_id || !is_placed || s->rule == ROUTE_ROOTS;
+    bool says_rule = with_session_id || !is_placed || s->modern || s->rule == ROUTE_ROOTS;
     snprintf(text, sizeof text, "%s%s%sX-Poold-Route: %s\r\n%s%s%s%s%s%s",
              is_placed ? "X-Poold-Project: " : "", d->project->key, is_placed ? "\r\n" : "",
              route_word(says_rule ? s->rule : ROUTE_SESSION), d->id[0] ? "X-Poold-Daemon: " : "",

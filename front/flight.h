@@ -24,7 +24,8 @@ enum flight_kind {
     FLIGHT_CALL,       /* a request of the client */
     FLIGHT_INITIALIZE, /* answered from the link's handshake */
     FLIGHT_ONEWAY,     /* a notification or a response: nothing comes back */
-    FLIGHT_OWN         /* a request of the front's own (own.h): it starts and opens nothing */
+    FLIGHT_OWN,        /* a request of the front's own (own.h): it starts and opens nothing */
+    FLIGHT_LISTEN      /* a stream of what changes (listen.h): never handed over, always queued */
 };
 
 struct flight;
@@ -54,6 +55,7 @@ struct flight {
     enum flight_phase phase;
     enum flight_form form;
     const struct flight_client *client;
+    struct modern_call *modern; /* of a modern client's (modern.h), or NULL */
     struct lean *lean; /* of a call that is answered from the list of tools (lean.h), or NULL */
     void *client_self; /* of that client adapter, if it keeps anything per flight */
     struct conn *conn; /* HTTP client's connection, NULL when gone or not HTTP */
@@ -66,6 +68,8 @@ struct flight {
     bool is_using;                 /* counted by daemon_use_begin */
     bool has_answer;               /* its answer has been given to the client */
     bool is_failed;                /* that answer was an error of ours */
+    bool is_cancelled;             /* its client has taken it back: it ends when looked at next */
+    int http_status;               /* of a JSON answer over HTTP; 0: 200 */
     struct upstream *up;           /* its exchange with the daemon */
     struct list call_node; /* over a shared stdio daemon: of front->calls or front->cancelled */
     uint64_t serial;       /* of its alias there */

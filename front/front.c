@@ -11,6 +11,7 @@
 #include "front/event_id.h"
 #include "front/flight.h"
 #include "front/link_stdio.h"
+#include "front/listen.h"
 #include "front/replay.h"
 #include "front/reopen.h"
 #include "front/roots.h"
@@ -133,7 +134,9 @@ static void on_keepalive(struct ev_loop *loop, ev_timer *w, int events)
 {
     (void)events;
     struct front *f = container_of(w, struct front, keepalive);
-    if (!session_streams_beat(f, clock_ms()))
+    bool any = session_streams_beat(f, clock_ms());
+    any |= listen_check_time(f, clock_ms());
+    if (!any)
         ev_timer_stop(loop, w);
 }
 
@@ -171,7 +174,7 @@ static void tell_session(void *arg, struct session *s)
     s->holds++;
     flight_daemon_changed(s);
     /* A client that listens expects its updates from the new life too, without calling first. */
-    if (daemon_is_up(d) && s->stream && s->link.state == LINK_NONE && s->initialize)
+    if (daemon_is_up(d) && session_wants_push(s) && s->link.state == LINK_NONE && s->initialize)
         link_open(&s->link);
     else if (s->stream && s->link.is_resumed) /* its daemon was adopted after the stream came */
         link_push_changed(&s->link);
@@ -218,7 +221,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, int lines_fd, st
         &f->conns,     &f->searching,    &f->flights,          &f->upstreams, &f->idle,
         &f->streams,   &f->doomed_conns, &f->doomed_upstreams, &f->unlisted,  &f->known,
         &f->processes, &f->replays,      &f->ended_replays,    &f->aliases,   &f->cancelled,
-        &f->turning,   &f->shared,       &f->privates};
+        &f->turning,   &f->shared,       &f->privates,         &f->modern,    &f->listens};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     for (int i = 0; i < SESSION_BUCKETS; i++)
@@ -323,7 +326,7 @@ static void describe(void *arg, struct session *s)
     list_each(node, after, &s->flights)
     {
         const struct flight *f = container_of(node, struct flight, session_node);
-        if (f->kind == FLIGHT_ONEWAY || f->kind == FLIGHT_OWN)
+        if (f->kind != FLIGHT_CALL && f->kind != FLIGHT_INITIALIZE)
             continue;
         out.in_flight++;
         if (now_ms - f->born_ms > out.oldest_call_ms)

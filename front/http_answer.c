@@ -117,7 +117,11 @@ static void json_begin(struct flight *f, int64_t length)
     f->form = FORM_JSON;
     if (length < 0 && c->is_http10)
         c->will_close = true;
-    conn_add(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", 49);
+    if (f->http_status && f->http_status != 200)
+        conn_status_line(c, f->http_status);
+    else
+        conn_add(c, "HTTP/1.1 200 OK\r\n", 17);
+    conn_add(c, "Content-Type: application/json\r\n", 32);
     const char *headers = flight_headers(f->session, f->kind == FLIGHT_INITIALIZE);
     conn_add(c, headers, strlen(headers));
     if (!f->conn)

@@ -7,8 +7,10 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "front/modern.h"
 #include "front/own.h"
 #include "mcp/handshake.h"
+#include "mcp/modern.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +36,7 @@ struct known {
     int sessions;
     char *project_key, *server;
     char definition[20], protocol[20], hash[HASH_SIZE];
+    bool is_modern; /* said in the stateless era */
     char *results[KNOWN_KIND_COUNT];
     bool is_exact[KNOWN_KIND_COUNT];      /* said to such a client, not to another one */
     char confirmed[KNOWN_KIND_COUNT][32]; /* the daemon's life that last said so */
@@ -93,13 +96,18 @@ static bool is_of(const struct known *k, const struct known *key)
 {
     return str_equal(k->project_key, key->project_key) && str_equal(k->server, key->server) &&
            str_equal(k->definition, key->definition) && str_equal(k->protocol, key->protocol) &&
-           str_equal(k->hash, key->hash);
+           str_equal(k->hash, key->hash) && k->is_modern == key->is_modern;
+}
+
+static const char *era_word(const struct known *k)
+{
+    return k->is_modern ? "modern" : "legacy";
 }
 
 static void take_row(void *arg, const struct known_row *row)
 {
     struct known *k = arg;
-    if (strcmp(row->definition, k->definition) != 0 || strcmp(row->era, "legacy") != 0 ||
+    if (strcmp(row->definition, k->definition) != 0 || strcmp(row->era, era_word(k)) != 0 ||
         !is_same_identity(row->hash, k->hash))
         return;
     bool is_exact = strcmp(row->protocol, k->protocol) == 0 && strcmp(row->hash, k->hash) == 0;
@@ -133,26 +141,50 @@ static struct known *open_key(struct front *f, const struct known *key)
     return k;
 }
 
+static void key_of_legacy(struct known *key, const struct session *s)
+{
+    struct span params = {s->initialize, strlen(s->initialize)};
+    if (s->is_shared) /* it says the same to all, and the front puts it in the client's revision */
+        params = (struct span){0};
+    struct span protocol = rpc_member(params, "protocolVersion");
+    snprintf(key->protocol, sizeof key->protocol, "%.*s",
+             (int)(protocol.n > 2 ? protocol.n - 2 : 0), protocol.n > 2 ? protocol.p + 1 : "");
+    hash_of(rpc_member(params, "capabilities"), s->is_shared ? "" : s->authorization, key->hash);
+}
+
+static void key_of_modern(struct known *key, const struct session *s)
+{
+    const char *capabilities = s->modern->capabilities;
+    key->is_modern = true;
+    snprintf(key->protocol, sizeof key->protocol, "%s", MODERN_REVISION);
+    hash_of((struct span){capabilities, capabilities ? strlen(capabilities) : 0}, s->authorization,
+            key->hash);
+}
+
 /* The known of s for the definition that a start would use now, NULL if it has said nothing of
- * itself. */
+ * itself, or if it cannot be known yet. What a daemon says in the two eras differs: a modern client
+ * of a daemon that speaks its era is answered by what was said in that, of another one by what its
+ * link was told. */
 static struct known *known_of(struct session *s)
 {
     struct daemon *d = s->daemon;
     if (!s->initialize || !session_has_project(s) || daemon_is_forgotten(d))
         return NULL;
+    unsigned eras = s->modern ? daemon_eras_remembered(d) : ERA_LEGACY;
+    bool is_modern = s->modern && (eras & ERA_MODERN);
     const char *definition = daemon_definition_now(d);
-    if (s->known && strcmp(s->known->definition, definition) == 0)
+    if (s->known && strcmp(s->known->definition, definition) == 0 &&
+        s->known->is_modern == is_modern)
         return s->known;
     known_close(s);
-    struct span params = {s->initialize, strlen(s->initialize)};
-    if (s->is_shared) /* it says the same to all, and the front puts it in the client's revision */
-        params = (struct span){0};
+    if (!eras)
+        return NULL;
     struct known key = {.project_key = d->project->key, .server = d->server};
     snprintf(key.definition, sizeof key.definition, "%s", definition);
-    struct span protocol = rpc_member(params, "protocolVersion");
-    snprintf(key.protocol, sizeof key.protocol, "%.*s", (int)(protocol.n > 2 ? protocol.n - 2 : 0),
-             protocol.n > 2 ? protocol.p + 1 : "");
-    hash_of(rpc_member(params, "capabilities"), s->is_shared ? "" : s->authorization, key.hash);
+    if (is_modern)
+        key_of_modern(&key, s);
+    else
+        key_of_legacy(&key, s);
     s->known = open_key(s->front, &key);
     s->known->sessions++;
     return s->known;
@@ -184,8 +216,7 @@ void known_close(struct session *s)
 
 /* --- answering --- */
 
-/* From now on it counts whether the client stays. */
-static void note_stay(struct session *s)
+void known_note_stay(struct session *s)
 {
     if (s->has_stayed)
         return;
@@ -217,12 +248,24 @@ static bool answer_handshake(struct flight *f, const char *result)
     if (ok) {
         memcpy(s->protocol, protocol, sizeof protocol);
         bool is_new = !s->is_published;
-        note_stay(s);
+        known_note_stay(s);
         link_answer_initialize(s, f, (struct span){message.data, message.len});
         if (!is_new) /* its row was written before its client said who it is */
             session_save(s);
     }
     buf_release(&message);
+    return ok;
+}
+
+static bool answer_discover(struct flight *f, const char *result)
+{
+    struct buf message = BUF_INIT(2 * CAP_HANDSHAKE);
+    char *note = link_note(f->session);
+    bool ok = handshake_discover(&message, (struct span){result, strlen(result)}, f->id, note);
+    if (ok)
+        flight_answer(f, (struct span){message.data, message.len});
+    buf_release(&message);
+    free(note);
     return ok;
 }
 
@@ -242,29 +285,34 @@ bool known_answer(struct flight *f)
     struct daemon *d = s->daemon;
     bool is_handshake = f->kind == FLIGHT_INITIALIZE;
     enum known_kind kind = is_handshake ? KNOWN_HANDSHAKE : f->list;
+    bool is_discover = kind == KNOWN_HANDSHAKE && !is_handshake;
     bool is_open = link_is_open(&s->link);
-    if (kind == KNOWN_KIND_COUNT || (is_open && !s->is_shared))
+    if (kind == KNOWN_KIND_COUNT || (is_open && !s->is_shared && !is_discover))
         return false;
     struct known *k = known_of(s);
+    if (is_discover && k && k->is_modern && link_is_open(&s->link))
+        return false; /* it is asked itself */
     if (!k || !k->results[kind] || (is_handshake && !k->is_exact[kind]))
         return false;
     /* What resources there are changes without a word: only where the daemon cannot be asked. */
     if (daemon_is_up(d) && (kind == KNOWN_RESOURCES || kind == KNOWN_TEMPLATES))
         return false;
     bool is_confirmed = strcmp(k->confirmed[kind], d->id) == 0;
-    if (is_open && !is_confirmed) /* a shared daemon's list is asked for once */
+    if (is_open && !is_confirmed && !is_discover) /* a shared daemon's list is asked for once */
         return false;
     s->front->metrics.from_memory++;
     s->holds++;
     bool ok = true;
     if (is_handshake)
         ok = answer_handshake(f, k->results[kind]);
+    else if (is_discover)
+        ok = answer_discover(f, k->results[kind]);
     else
         answer_list(f, k->results[kind]);
     if (ok && !is_handshake && daemon_is_up(d) && !is_confirmed)
         link_open(&s->link); /* it is asked whether that is still so */
     else if (ok && !daemon_is_up(d))
-        note_stay(s);
+        known_note_stay(s);
     s->holds--;
     session_release(s);
     return ok;
@@ -324,7 +372,9 @@ static void tell(struct session *s, enum known_kind kind)
     int n = snprintf(message, sizeof message,
                      "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
                      kinds[kind].capability);
-    if (s->stream)
+    if (s->modern)
+        modern_message(s, (struct span){message, (size_t)n});
+    else if (s->stream)
         session_stream_message(s, (struct span){message, (size_t)n});
     else
         s->changed |= 1u << kind;
@@ -338,7 +388,8 @@ struct change {
 static void tell_one(void *arg, struct session *s)
 {
     const struct change *change = arg;
-    if (s->known == change->known && (s->stream || s->listed & 1u << change->kind) && !s->is_ended)
+    if (s->known == change->known && (session_wants_push(s) || s->listed & 1u << change->kind) &&
+        !s->is_ended)
         tell(s, change->kind);
 }
 
@@ -368,7 +419,7 @@ void known_moved(struct session *s, struct known *was)
     }
     release(was);
     if (!daemon_is_up(s->daemon))
-        note_stay(s);
+        known_note_stay(s);
 }
 
 /* A daemon has just said so. */
@@ -387,7 +438,7 @@ static void learn(struct session *s, struct known *k, enum known_kind kind, stru
     const struct known_row row = {.project_key = k->project_key,
                                   .server = k->server,
                                   .definition = k->definition,
-                                  .era = "legacy",
+                                  .era = era_word(k),
                                   .protocol = k->protocol,
                                   .hash = k->hash,
                                   .kind = kinds[kind].word,
@@ -418,13 +469,18 @@ struct reading { /* a list under way, page by page */
 
 static void on_page(void *arg, struct session *s, struct span answer);
 
-static void ask(struct session *s, struct reading *r, struct span cursor)
+static const char *method_of(enum known_kind kind, const struct session *s)
+{
+    return kind == KNOWN_HANDSHAKE && s->modern ? "server/discover" : kinds[kind].method;
+}
+
+static void ask_page(struct session *s, struct reading *r, struct span cursor)
 {
     struct buf params = BUF_INIT(CAP_BODY);
     if (cursor.n && !(buf_add_str(&params, "{\"cursor\":") &&
                       buf_add(&params, cursor.p, cursor.n) && buf_add_str(&params, "}")))
         buf_release(&params);
-    own_request(s, kinds[r->kind].method, (struct span){params.data, params.len}, on_page, r);
+    own_request(s, method_of(r->kind, s), (struct span){params.data, params.len}, on_page, r);
     buf_release(&params);
 }
 
@@ -458,7 +514,7 @@ static bool take_page(struct session *s, struct reading *r, struct span answer)
         learn(s, k, r->kind, result);
     } else if (++r->pages < PAGES_MAX && add_items(r, result)) {
         if (!is_last) {
-            ask(s, r, cursor);
+            ask_page(s, r, cursor);
             return true;
         }
         if (buf_add_str(&r->whole, "]}"))
@@ -472,34 +528,41 @@ static void on_page(void *arg, struct session *s, struct span answer)
     struct reading *r = arg;
     if (take_page(s, r, answer))
         return;
+    bool is_handshake = r->kind == KNOWN_HANDSHAKE;
     buf_release(&r->whole);
     free(r);
+    if (is_handshake && rpc_member(answer, "result").n)
+        known_link_opened(s); /* now it is known which lists there are */
 }
 
-static void ask_list(struct session *s, enum known_kind kind)
+/* Once in a life, whoever's link is open first. */
+static void ask(struct session *s, struct known *k, enum known_kind kind)
 {
+    if (strcmp(k->asked[kind], s->daemon->id) == 0)
+        return;
+    snprintf(k->asked[kind], sizeof k->asked[kind], "%s", s->daemon->id);
     struct reading *r = xcalloc(1, sizeof *r);
     r->kind = kind;
     r->whole.cap = CAP_HANDSHAKE; /* what the registry keeps of an answer */
-    ask(s, r, (struct span){0});
+    ask_page(s, r, (struct span){0});
+}
+
+bool known_has_capability(struct session *s, const char *name)
+{
+    struct known *k = known_of(s);
+    const char *handshake = k ? k->results[KNOWN_HANDSHAKE] : NULL;
+    struct span result = {handshake, handshake ? strlen(handshake) : 0};
+    return rpc_member(rpc_member(result, "capabilities"), name).n > 0;
 }
 
 void known_link_opened(struct session *s)
 {
     struct known *k = known_of(s);
-    if (!k || !k->results[KNOWN_HANDSHAKE])
-        return;
-    const char *handshake = k->results[KNOWN_HANDSHAKE];
-    struct span capabilities =
-        rpc_member((struct span){handshake, strlen(handshake)}, "capabilities");
-    for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++) {
-        if (!rpc_member(capabilities, kinds[kind].capability).n ||
-            strcmp(k->asked[kind], s->daemon->id) == 0)
-            continue;
-        /* Asked once, whoever's link is open first. */
-        snprintf(k->asked[kind], sizeof k->asked[kind], "%s", s->daemon->id);
-        ask_list(s, (enum known_kind)kind);
-    }
+    if (k && k->is_modern)
+        ask(s, k, KNOWN_HANDSHAKE);
+    for (int kind = KNOWN_TOOLS; k && kind < KNOWN_KIND_COUNT; kind++)
+        if (known_has_capability(s, kinds[kind].capability))
+            ask(s, k, (enum known_kind)kind);
 }
 
 void known_list_changed(struct session *s)

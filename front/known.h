@@ -19,7 +19,7 @@ struct known;
 struct session;
 
 enum known_kind {
-    KNOWN_HANDSHAKE, /* the result of initialize */
+    KNOWN_HANDSHAKE, /* the result of initialize, or of server/discover in the stateless era */
     KNOWN_TOOLS,
     KNOWN_PROMPTS,
     KNOWN_RESOURCES,
@@ -38,6 +38,10 @@ bool known_answer(struct flight *f);
 /* A list as it is remembered for the client of s (raw result), empty if it is not. Borrowed until
  * the loop is reached. */
 struct span known_list(struct session *s, enum known_kind kind);
+/* From now on it counts whether the client stays: then its daemon is started. */
+void known_note_stay(struct session *s);
+/* Does the server have this capability, as far as is known? */
+bool known_has_capability(struct session *s, const char *name);
 /* The daemon has answered initialize (whole message). */
 void known_take_handshake(struct session *s, struct span message);
 /* The link is open: ask again for what was not confirmed in this life of the daemon. */

@@ -58,24 +58,27 @@ const char *link_path(const struct link *l)
     return l->transport == &link_sse ? "/sse" : "/mcp";
 }
 
-static const struct link_transport *transport_of(const struct daemon *d)
+static const struct link_transport *transport_of(const struct session *s)
 {
-    return d->transport == TRANSPORT_STDIO ? &link_stdio
-           : d->transport == TRANSPORT_SSE ? &link_sse
-                                           : &link_http;
+    const struct daemon *d = s->daemon;
+    bool is_stateless = s->modern && (d->eras & ERA_MODERN);
+    return is_stateless                      ? &link_modern
+           : d->transport == TRANSPORT_STDIO ? &link_stdio
+           : d->transport == TRANSPORT_SSE   ? &link_sse
+                                             : &link_http;
 }
 
 static void bind_to_life(struct link *l)
 {
     const struct daemon *d = l->session->daemon;
     snprintf(l->daemon_id, sizeof l->daemon_id, "%s", d->id);
-    l->transport = transport_of(d);
+    l->transport = transport_of(l->session);
 }
 
 void link_open(struct link *l)
 {
     struct daemon *d = l->session->daemon;
-    if (l->state == LINK_OPENING || !daemon_is_up(d))
+    if (l->state == LINK_OPENING || !daemon_is_up(d) || (l->session->modern && !d->eras))
         return;
     if (l->session->needs_own && !l->session->has_own)
         return; /* this one may be for somebody else */
@@ -90,11 +93,11 @@ void link_open(struct link *l)
 void link_resume(struct link *l, const char *daemon_id, const char *upstream_session)
 {
     link_reset(l);
-    if (transport_of(l->session->daemon) == &link_sse)
+    if (transport_of(l->session) == &link_sse)
         return; /* its stream ended with the poold that had opened it */
     snprintf(l->daemon_id, sizeof l->daemon_id, "%s", daemon_id);
     snprintf(l->protocol, sizeof l->protocol, "%s", l->session->protocol);
-    l->transport = transport_of(l->session->daemon);
+    l->transport = transport_of(l->session);
     l->upstream_session = upstream_session[0] ? xstrdup(upstream_session) : NULL;
     l->state = LINK_OPEN;
     if (l->transport == &link_stdio)
@@ -108,7 +111,7 @@ bool link_is_open(const struct link *l)
 {
     const struct daemon *d = l->session->daemon;
     return l->state == LINK_OPEN && daemon_is_up(d) && strcmp(l->daemon_id, d->id) == 0 &&
-           l->transport == transport_of(d);
+           l->transport == transport_of(l->session);
 }
 
 bool link_is_known_upstream(const struct link *l)
@@ -140,7 +143,7 @@ void link_push_changed(struct link *l)
     if (!link_is_open(l))
         return;
     l->is_resumed = false;
-    l->transport->push(l, l->session->stream != NULL);
+    l->transport->push(l, session_wants_push(l->session));
 }
 
 void link_drained(struct link *l)
@@ -174,8 +177,7 @@ bool link_take_result(struct link *l, struct span message)
     return true;
 }
 
-/* What the client's model is told of the project. New string. */
-static char *note_of(const struct session *s)
+char *link_note(const struct session *s)
 {
     const struct project *project = s->daemon->project;
     if (!session_has_project(s))
@@ -193,7 +195,7 @@ static char *note_of(const struct session *s)
 
 void link_answer_initialize(struct session *s, struct flight *f, struct span message)
 {
-    char *note = note_of(s);
+    char *note = link_note(s);
     struct buf answer = BUF_INIT(2 * CAP_HANDSHAKE);
     if (!s->is_published)
         session_publish(s);
@@ -232,7 +234,7 @@ void link_opened(struct link *l)
     s->holds++;
     /* Before any call: what the daemon sends unasked while it works on one must find the stream. It
      * takes the connection of the handshake, so it is read before what comes on a new one. */
-    if (s->stream)
+    if (session_wants_push(s))
         l->transport->push(l, true);
     restore_begin(s);
     list_each(node, after, &s->flights) flight_go(container_of(node, struct flight, session_node));
@@ -253,7 +255,7 @@ void link_failed(struct link *l, bool may_retry, const char *why)
     list_each(node, after, &s->flights)
     {
         struct flight *f = container_of(node, struct flight, session_node);
-        if (f->phase != FLIGHT_QUEUED)
+        if (f->phase != FLIGHT_QUEUED || f->kind == FLIGHT_LISTEN)
             continue;
         if (!may_retry || ++f->tries > 8)
             flight_fail(f, ERR_DAEMON_LOST, "The %s daemon of %s did not accept the session: %s",

@@ -33,6 +33,7 @@ struct link_transport {
 extern const struct link_transport link_http;  /* front/link_http.c */
 extern const struct link_transport link_sse;   /* front/link_sse.c */
 extern const struct link_transport link_stdio; /* front/link_stdio.c */
+extern const struct link_transport link_modern; /* front/link_modern.c: open at once, no session */
 
 struct link {
     struct session *session;
@@ -87,6 +88,8 @@ void link_drained(struct link *l);
 bool link_take_result(struct link *l, struct span message);
 /* The client's initialize f is answered with this one of the daemon (whole message). */
 void link_answer_initialize(struct session *s, struct flight *f, struct span message);
+/* What the front says of the project in its own words, for the instructions. New string. */
+char *link_note(const struct session *s);
 /* The client's own initialize is answered from it, while `initialized` is on its way. The last
  * thing to do with l: a session that nobody waits for ends here. */
 void link_greet(struct link *l);

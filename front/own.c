@@ -3,6 +3,10 @@
 
 #include "base/caps.h"
 #include "base/str.h"
+#include "front/modern.h"
+#include "mcp/modern.h"
+
+#include <string.h>
 
 struct own { /* one request: the flight's client_self */
     own_done_fn *done;
@@ -63,29 +67,73 @@ static const struct flight_client own_sink = {flight_hold_begin, flight_hold_dat
                                               nothing,           never,
                                               nothing,           NULL};
 
-static struct flight *make(struct session *s, const char *method, struct span params)
+/* {"jsonrpc":"2.0"[,"id":"poold-N"],"method":METHOD[,"params":PARAMS]}; number 0: no id. */
+static bool write_request(struct buf *body, unsigned number, const char *method, struct span params)
+{
+    return buf_add_str(body, "{\"jsonrpc\":\"2.0\"") &&
+           (!number || buf_printf(body, ",\"id\":\"poold-%u\"", number)) &&
+           buf_printf(body, ",\"method\":\"%s\"", method) &&
+           (!params.n ||
+            (buf_add_str(body, ",\"params\":") && buf_add(body, params.p, params.n))) &&
+           buf_add_str(body, "}");
+}
+
+static struct flight *make(struct session *s, const char *method, struct span params, char *headers)
 {
     static unsigned number;
     struct buf body = BUF_INIT(CAP_BODY);
     struct rpc_peek peek;
-    bool ok =
-        buf_printf(&body, "{\"jsonrpc\":\"2.0\",\"id\":\"poold-%u\",\"method\":\"%s\"", ++number,
-                   method) &&
-        (!params.n || (buf_add_str(&body, ",\"params\":") && buf_add(&body, params.p, params.n))) &&
-        buf_add_str(&body, "}");
-    if (!ok)
+    if (!write_request(&body, ++number, method, params))
         abort(); /* our own requests are small */
     rpc_peek(body.data, body.len, &peek);
-    struct flight *f =
-        flight_new(s, FLIGHT_OWN, &own_sink, NULL, (struct span){body.data, body.len}, &peek, NULL);
+    struct flight *f = flight_new(s, FLIGHT_OWN, &own_sink, NULL,
+                                  (struct span){body.data, body.len}, &peek, headers);
     buf_release(&body);
     return f;
+}
+
+/* A request to a daemon that knows no sessions says all that it needs (2026-07-28, basic, _meta).
+ */
+static struct flight *make_modern(struct session *s, const char *method, struct span more)
+{
+    const struct modern_client *m = s->modern;
+    struct buf params = BUF_INIT(CAP_BODY);
+    struct span capabilities = {m->capabilities, m->capabilities ? strlen(m->capabilities) : 0};
+    char *headers =
+        xasprintf("Mcp-Method: %s\r\n%s%s%s", method, m->authorization ? "Authorization: " : "",
+                  m->authorization ? m->authorization : "", m->authorization ? "\r\n" : "");
+    struct flight *f = NULL;
+    if (modern_write_params(&params, more, capabilities))
+        f = make(s, method, (struct span){params.data, params.len}, headers);
+    else
+        abort(); /* capabilities came in a body of at most this size */
+    buf_release(&params);
+    return f;
+}
+
+void own_say(struct session *s, struct span message)
+{
+    struct rpc_peek peek;
+    if (!link_is_open(&s->link))
+        return;
+    rpc_peek(message.p, message.n, &peek);
+    flight_go(flight_new(s, FLIGHT_ONEWAY, &flight_client_none, NULL, message, &peek, NULL));
+}
+
+void own_notify(struct session *s, const char *method, struct span params)
+{
+    struct buf body = BUF_INIT(CAP_BODY);
+    if (write_request(&body, 0, method, params))
+        own_say(s, (struct span){body.data, body.len});
+    buf_release(&body);
 }
 
 void own_request(struct session *s, const char *method, struct span params, own_done_fn *done,
                  void *arg)
 {
-    struct flight *f = make(s, method, params);
+    bool is_stateless = link_is_open(&s->link) && s->link.transport == &link_modern;
+    struct flight *f =
+        is_stateless ? make_modern(s, method, params) : make(s, method, params, NULL);
     struct own *own = xcalloc(1, sizeof *own);
     own->done = done;
     own->arg = arg;

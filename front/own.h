@@ -8,6 +8,10 @@
  * Runs exactly once, never inside own_request. It may make flights, not end the session. */
 typedef void own_done_fn(void *arg, struct session *s, struct span answer);
 
+/* Tell the daemon of s, if its link is open. params as below. */
+void own_notify(struct session *s, const char *method, struct span params);
+/* The same of a whole message (an answer to a request of the daemon's). */
+void own_say(struct session *s, struct span message);
 /* Ask the daemon of s. params: raw JSON of less than CAP_BODY, empty for none. */
 void own_request(struct session *s, const char *method, struct span params, own_done_fn *done,
                  void *arg);

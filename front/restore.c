@@ -120,3 +120,31 @@ void restore_begin(struct session *s)
         if (!is_shared || shared_subscription_due(&s->link, s->subscriptions.items[i]))
             tell(s, "resources/subscribe", "uri", s->subscriptions.items[i]);
 }
+
+static bool may_be_told(const struct session *s)
+{
+    return link_is_open(&s->link) && s->link.transport != &link_modern;
+}
+
+void restore_level(struct session *s, struct span level)
+{
+    free(s->level);
+    s->level = xstrndup(level.p, level.n);
+    if (may_be_told(s))
+        tell(s, "logging/setLevel", "level", s->level);
+}
+
+void restore_follow(struct session *s, struct span uri, bool is_on)
+{
+    size_t at = index_of(&s->subscriptions, uri);
+    if (is_on == (at < s->subscriptions.count) || (is_on && at >= SUBSCRIPTIONS_MAX))
+        return;
+    char *text = xstrndup(uri.p, uri.n);
+    if (is_on)
+        strv_add(&s->subscriptions, text);
+    else
+        strv_remove(&s->subscriptions, at);
+    if (may_be_told(s))
+        tell(s, is_on ? "resources/subscribe" : "resources/unsubscribe", "uri", text);
+    free(text);
+}

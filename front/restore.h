@@ -7,6 +7,10 @@
 void restore_note(struct session *s, const struct rpc_peek *peek);
 /* The daemon has refused what a request of this method had set: it is not kept. */
 void restore_refused(struct session *s, struct span method, struct span value);
+/* The same for a client without a session (modern.h): a log level, and whether a resource is
+ * followed (both raw JSON texts). The daemon is told, unless it knows no sessions either. */
+void restore_level(struct session *s, struct span level);
+void restore_follow(struct session *s, struct span uri, bool is_on);
 /* Its link has been opened anew: tell the daemon. Calls wait until it has answered
  * (link.restoring).
  */

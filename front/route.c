@@ -67,6 +67,7 @@ struct owner *owner_new(const struct peer_process *process, bool is_found)
 {
     struct owner *o = xcalloc(1, sizeof *o);
     o->is_found = is_found;
+    o->is_fresh = true;
     o->pid = process->pid;
     o->start_time = process->start_time;
     o->program = xstrdup(process->name);

@@ -35,6 +35,7 @@ struct route_url route_parse(struct span path);
 /* The process behind a client connection, as it was found (or why it was not). */
 struct owner {
     bool is_found;
+    bool is_fresh; /* found for the request that is dispatched now */
     pid_t pid;
     uint64_t start_time;
     char *program, *cwd, *why;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "front/flight.h"
+#include "front/modern.h"
 #include "front/restore.h"
 #include "front/session_id.h"
 #include "platform/proc.h"
@@ -110,12 +111,18 @@ static void enter(struct session *s)
     list_add_tail(bucket_of(s->front, (struct span){s->id, strlen(s->id)}), &s->node);
 }
 
-static void table_add(struct session *s)
+/* It is a client's. */
+static void count_in(struct session *s)
 {
-    enter(s);
     s->is_published = true;
     s->front->session_count++;
     daemon_sessions_add(s->daemon, 1);
+}
+
+static void table_add(struct session *s)
+{
+    enter(s);
+    count_in(s);
 }
 
 bool session_take_own(struct session *s, struct err *err)
@@ -173,6 +180,15 @@ void session_save(struct session *s)
     free(subscriptions);
 }
 
+static void announce(const struct session *s)
+{
+    log_info("session opened",
+             "project=%s server=%s client=%s route=%s pid=%ld transport=%s revision=%s",
+             s->daemon->project->key, s->daemon->server, log_quote(s->client), route_word(s->rule),
+             (long)s->pid, session_client_word(s->client_kind), s->protocol);
+    front_session_news(s, SESSION_OPENED);
+}
+
 void session_enlist(struct session *s)
 {
     s->id = session_id_make(s);
@@ -185,16 +201,27 @@ void session_publish(struct session *s)
         s->id = session_id_make(s);
     table_add(s);
     session_save(s);
-    log_info("session opened", "project=%s server=%s client=%s route=%s pid=%ld transport=%s",
-             s->daemon->project->key, s->daemon->server, log_quote(s->client), route_word(s->rule),
-             (long)s->pid, session_client_word(s->client_kind));
-    front_session_news(s, SESSION_OPENED);
+    announce(s);
+}
+
+void session_keep(struct session *s)
+{
+    list_remove(&s->node);
+    list_add_tail(&s->front->modern, &s->node);
+    count_in(s);
+    announce(s);
+}
+
+bool session_wants_push(const struct session *s)
+{
+    return s->stream || s->listens;
 }
 
 static void free_session(struct session *s)
 {
     departed_unwatch(s);
     known_close(s);
+    modern_close(s);
     link_finish(&s->link);
     list_remove(&s->node);
     list_remove(&s->stream_node);
@@ -465,7 +492,7 @@ struct front_session session_view(const struct session *s)
         .pid = (int)s->pid,
         .oldest_call_ms = -1,
         .last_use_unix_ms = s->last_use_unix_ms,
-        .has_stream = s->stream != NULL,
+        .has_stream = session_wants_push(s),
     };
 }
 
@@ -473,12 +500,14 @@ void session_each(struct front *f, void (*each)(void *arg, struct session *s), v
 {
     for (int i = 0; i < SESSION_BUCKETS; i++)
         list_each(node, after, &f->sessions[i]) each(arg, container_of(node, struct session, node));
+    list_each(kept, next_kept, &f->modern) each(arg, container_of(kept, struct session, node));
     list_each(node, after, &f->unlisted) each(arg, container_of(node, struct session, node));
 }
 
 bool session_client_is_there(const struct session *s)
 {
-    return s->stream || (s->pid && proc_is_alive((struct proc_id){s->pid, s->pid_start}));
+    return session_wants_push(s) ||
+           (s->pid && proc_is_alive((struct proc_id){s->pid, s->pid_start}));
 }
 
 struct subscribed_walk {
@@ -546,6 +575,7 @@ static void tidy_one(void *arg, struct session *s)
         return;
     bool is_gone = s->pid ? !proc_is_alive((struct proc_id){s->pid, s->pid_start})
                           : *now_unix_ms - s->last_use_unix_ms > SILENT_MS;
+    is_gone |= s->modern && daemon_is_forgotten(s->daemon);
     if (is_gone)
         put_aside(s);
 }

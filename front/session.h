@@ -55,6 +55,8 @@ struct session {
     bool has_own;                   /* daemon is that, and goes with it */
     bool ends_with_stream;          /* nobody could come back to it */
     bool asks_again;                /* its client asks again for what is lost with poold */
+    struct modern_client *modern;   /* of a modern client: never published (modern.h); or NULL */
+    int listens;                    /* its flights that listen (listen.h) */
     bool is_lean;                   /* its client sees three tools in the place of all (lean.h) */
     enum route_rule rule;           /* that decided the project */
     char *initialize;               /* raw params of the client's initialize, to do it again */
@@ -110,6 +112,10 @@ bool session_has_project(const struct session *s);
 /* It belongs to another slot from now on, by this rule. Nothing of it may be under way but queued
  * calls (flight_may_move). */
 void session_move(struct session *s, struct daemon *d, enum route_rule rule);
+/* Keep it without an id: nobody but the front knows of it. */
+void session_keep(struct session *s);
+/* Does its client want to hear what its daemon sends unasked? */
+bool session_wants_push(const struct session *s);
 /* Write its row again (its link has changed). */
 void session_save(struct session *s);
 /* The session of this id: known, or taken back from registry or proof. NULL: never issued, or

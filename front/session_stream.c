@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "front/client_lines.h"
 #include "front/flight.h"
+#include "front/modern.h"
 #include "mcp/sse.h"
 
 #define STREAM_BEAT_MS 60000
@@ -76,8 +77,23 @@ bool session_stream_is_awaited(const struct session *s)
     return s->stream || clock_ms() < s->awaited_until_ms;
 }
 
+/* The messages among whole events, for a client that listens by requests (listen.h). */
+static void each_message(struct session *s, const char *bytes, size_t n)
+{
+    struct sse_splitter split = {0};
+    for (size_t at = 0, len; at < n && (len = sse_first(&split, bytes + at, n - at)) > 0;
+         at += len) {
+        struct buf data = BUF_INIT(CAP_MESSAGE);
+        if (sse_event_data(bytes + at, len, &data) && data.len)
+            modern_message(s, (struct span){data.data, data.len});
+        buf_release(&data);
+    }
+}
+
 void session_stream_events(struct session *s, const char *bytes, size_t n)
 {
+    if (s->modern)
+        each_message(s, bytes, n);
     if (!s->stream) {
         if (s->awaited_until_ms && !buf_add(&s->late, bytes, n))
             log_debug("an event is lost: no stream", "project=%s", s->daemon->project->key);
@@ -94,6 +110,10 @@ void session_stream_events(struct session *s, const char *bytes, size_t n)
 
 void session_stream_message(struct session *s, struct span json)
 {
+    if (s->modern) {
+        modern_message(s, json);
+        return;
+    }
     if (s->client_kind == CLIENT_LINES) {
         if (s->stream)
             lines_write(s->stream, json);

@@ -41,6 +41,9 @@ struct front {
     struct daemon nowhere; /* the slot of sessions that wait for their project: always down */
 
     struct list sessions[SESSION_BUCKETS];
+    struct list modern;   /* sessions that the front keeps for clients without (modern.h) */
+    unsigned pins;        /* how often one of them was told where it works */
+    struct list listens;  /* flights that listen for changes (listen.h) */
     struct list unlisted; /* sessions not published yet, or ended and waiting for a last flight */
     struct list aliases;  /* sessions with an earlier id that still leads to them */
     int session_count;

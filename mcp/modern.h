@@ -79,5 +79,6 @@ bool modern_write_listen_end(struct buf *out, struct span id) MUST_CHECK;
 
 /* --- requests of our own --- */
 
-/* params with the required _meta; capabilities: raw object of the client for whom it is asked. */
-bool modern_write_params(struct buf *out, struct span capabilities) MUST_CHECK;
+/* params (raw object or empty, without _meta) with the required _meta; capabilities: raw object of
+ * the client for whom it is asked. */
+bool modern_write_params(struct buf *out, struct span params, struct span capabilities) MUST_CHECK;

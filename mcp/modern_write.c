@@ -346,16 +346,17 @@ bool modern_write_listen_end(struct buf *out, struct span id)
 
 /* --- requests of our own --- */
 
-bool modern_write_params(struct buf *out, struct span capabilities)
+bool modern_write_params(struct buf *out, struct span params, struct span capabilities)
 {
     size_t before = out->len;
-    struct members m = {.out = out};
-    bool ok =
-        buf_add_str(out,
-                    "{\"_meta\":{\"" NAMED("protocolVersion") "\":\"" MODERN_REVISION "\",\"" NAMED(
-                        "clientInfo") "\":{\"name\":\"poold\",\"version\":\"" POOLD_VERSION
-                                      "\"},\"" NAMED("clientCapabilities") "\":{") &&
-        (!is_object(capabilities) || copy(&m, capabilities, nothing, NULL)) &&
-        buf_add_str(out, "}}}");
+    struct members all = {.out = out}, declared = {.out = out};
+    bool ok = buf_add_str(out, "{") &&
+              add_str(&all, "_meta",
+                      "{\"" NAMED("protocolVersion") "\":\"" MODERN_REVISION "\",\"" NAMED(
+                          "clientInfo") "\":{\"name\":\"poold\",\"version\":\"" POOLD_VERSION
+                                        "\"},\"" NAMED("clientCapabilities") "\":{") &&
+              (!is_object(capabilities) || copy(&declared, capabilities, nothing, NULL)) &&
+              buf_add_str(out, "}}") && (!is_object(params) || copy(&all, params, nothing, NULL)) &&
+              buf_add_str(out, "}");
     return whole(out, before, ok);
 }

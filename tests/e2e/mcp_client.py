@@ -1,4 +1,5 @@
 """A raw MCP client over one kept HTTP connection, so that tests see bytes and headers."""
+import base64
 import http.client
 import itertools
 import json
@@ -16,6 +17,7 @@ class Client:
     """Streamable HTTP, legacy handshake."""
 
     def __init__(self, url, headers=None, timeout=60):
+        self.url = url
         u = urlparse(url)
         self.path = u.path + (f"?{u.query}" if u.query else "")
         self.connection = http.client.HTTPConnection(u.hostname, u.port, timeout=timeout)
@@ -82,14 +84,69 @@ class Client:
         self.connection.close()
 
 
+MODERN = "2026-07-28"
+NAMED = "io.modelcontextprotocol/"
+
+
+def modern_meta(version=MODERN, capabilities=None, **more):
+    """_meta of a request of 2026-07-28; more: of its own."""
+    return {NAMED + "protocolVersion": version, NAMED + "clientCapabilities": capabilities or {},
+            NAMED + "clientInfo": {"name": "raw-modern", "version": "1"}, **more}
+
+
+def mirrored(message):
+    """The headers that mirror it."""
+    params = message.get("params", {})
+    headers = {"MCP-Protocol-Version": params.get("_meta", {}).get(NAMED + "protocolVersion", MODERN),
+               "Mcp-Method": message["method"]}
+    name = params.get("uri" if message["method"] == "resources/read" else "name")
+    if name is not None and message["method"] in ("tools/call", "prompts/get", "resources/read"):
+        plain = name.isascii() and name.isprintable() and name == name.strip()
+        headers["Mcp-Name"] = name if plain else f"=?base64?{base64.b64encode(name.encode()).decode()}?="
+    return headers
+
+
+class ModernClient(Client):
+    """Streamable HTTP of 2026-07-28: no handshake, no session, each request says all."""
+
+    def message(self, method, params=None, id=None, meta=None):
+        return {"jsonrpc": "2.0", "id": next(self.ids) if id is None else id, "method": method,
+                "params": {**(params or {}), "_meta": {**modern_meta(), **(meta or {})}}}
+
+    def request(self, method, params=None, id=None, meta=None):
+        message = self.message(method, params, id, meta)
+        self.status, headers, body = self.post(message, mirrored(message))
+        if headers["content-type"].startswith("text/event-stream"):
+            messages = [json.loads("".join(line[5:].strip() for line in event.splitlines() if line.startswith("data:")))
+                        for event in body.replace("\r\n", "\n").split("\n\n") if "data: {" in event]
+        else:
+            messages = [json.loads(body)]
+        self.notifications, answer = messages[:-1], messages[-1]
+        assert answer["id"] == message["id"] and type(answer["id"]) is type(message["id"]), answer
+        if "error" in answer:
+            raise RpcError(answer["error"])
+        return answer["result"]
+
+    def call(self, tool, meta=None, **arguments):
+        return self.request("tools/call", {"name": tool, "arguments": arguments}, meta=meta)["content"][0]["text"]
+
+    def listen(self, id="listen-1", **filter):
+        """A stream of what the filter asks for."""
+        message = self.message("subscriptions/listen", {"notifications": filter}, id)
+        return Stream(self.url, {**self.headers, **mirrored(message)}, message)
+
+
 class Stream:
     """A long event stream, read in the background; events is a list of (name, data)."""
 
-    def __init__(self, url, headers=None):
+    def __init__(self, url, headers=None, message=None):
+        """message: POSTed; without one it is a GET."""
         u = urlparse(url)
         self.connection = http.client.HTTPConnection(u.hostname, u.port, timeout=120)
-        self.connection.request("GET", u.path + (f"?{u.query}" if u.query else ""),
-                                headers={"Accept": "text/event-stream", **(headers or {})})
+        accept = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"} if message else \
+            {"Accept": "text/event-stream"}
+        self.connection.request("POST" if message else "GET", u.path + (f"?{u.query}" if u.query else ""),
+                                json.dumps(message) if message else None, {**accept, **(headers or {})})
         self.socket = self.connection.sock  # an answer framed by its end takes it off the connection
         self.response = self.connection.getresponse()
         self.events, self.ended = [], False

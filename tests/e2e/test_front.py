@@ -281,16 +281,6 @@ def test_a_chunked_body_is_understood(pool):
     assert b"200 OK" in answer and b'"result":{}' in answer
 
 
-def test_the_modern_probe_is_answered_so_that_clients_fall_back(pool, project):
-    pool.start()
-    client = Client(pool.url + "/mcp", {"X-Poold-Project": str(project())})
-    with pytest.raises(RpcError) as e:
-        client.request("server/discover", {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}})
-    assert e.value.code == -32601
-    assert client.open().call("echo", text="x") == "x"
-    assert pool.json("list")[0]["starts"] == 1
-
-
 def test_a_call_under_way_is_answered_when_poold_is_ended(pool, project):
     a = project()
     pool.start()

@@ -197,7 +197,7 @@ def test_ids_that_are_not_ours_are_as_none(pool, served):
     for id in ("1", "e1~", forged, ours[:-3]):
         assert is_plain_get(pool, {"Last-Event-ID": id, "Mcp-Session-Id": client.session})
     assert is_plain_get(pool, {"Last-Event-ID": ours, "Mcp-Session-Id": other.session})
-    assert resume(pool, forged).response.status == 400  # and no session is named
+    assert resume(pool, forged).response.status == 405  # and no session is named
 
 
 def test_an_ended_session_is_not_resumed(pool, served):

@@ -402,12 +402,13 @@ static void requests_of_our_own_say_all_that_is_required(void **state)
     struct buf out = BUF_INIT(1000);
     struct buf message = BUF_INIT(2000);
     struct modern_fault fault;
-    assert_true(modern_write_params(&out, of("{\"roots\":{}}")));
+    assert_true(modern_write_params(&out, of("{\"cursor\":1}"), of("{\"roots\":{}}")));
     assert_true(buf_printf(
         &message, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"params\":%s}", buf_text(&out)));
     struct rpc_peek peek = peek_at(buf_text(&message));
     assert_true(modern_check(&peek, NULL, &fault));
     assert_non_null(strstr(buf_text(&message), "clientCapabilities\":{\"roots\":{}}"));
+    assert_true(span_is(rpc_member(peek.params, "cursor"), "1"));
     buf_release(&out);
     buf_release(&message);
 }

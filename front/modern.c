@@ -1,0 +1,124 @@
+/* front/modern.c - the sessions that the front keeps for clients without sessions. See modern.h. */
+#include "front/modern.h"
+
+#define LOG_MODULE "front"
+#include "base/log.h"
+#include "base/str.h"
+#include "front/listen.h"
+#include "front/own.h"
+#include "mcp/handshake.h"
+#include "mcp/modern.h"
+
+#include <string.h>
+
+#define NAMED(x) "io.modelcontextprotocol/" x
+
+static bool same_text(const char *have, struct span want)
+{
+    return have ? want.p && span_is(want, have) : !want.p;
+}
+
+static bool is_of(const struct session *s, const struct modern_who *who)
+{
+    bool has_owner = who->owner && who->owner->is_found;
+    return s->daemon->project == who->daemon->project &&
+           str_equal(s->daemon->server, who->daemon->server) && s->rule == who->rule && s->client_kind == who->client_kind &&
+           s->pid == (has_owner ? who->owner->pid : 0) &&
+           s->pid_start == (has_owner ? who->owner->start_time : 0) &&
+           s->modern->is_lean_url == who->is_lean_url &&
+           same_text(s->modern->authorization, who->authorization) && !s->is_departed;
+}
+
+static struct session *make(struct front *f, const struct modern_who *who,
+                            const struct rpc_peek *peek)
+{
+    struct session *s = session_new(f, who->daemon, who->rule, who->owner, who->client_kind);
+    struct modern_client *m = xcalloc(1, sizeof *m);
+    s->modern = m;
+    m->is_lean_url = who->is_lean_url;
+    m->authorization =
+        who->authorization.p ? xstrndup(who->authorization.p, who->authorization.n) : NULL;
+    s->is_lean |= who->is_lean_url;
+    known_authorize(s, who->authorization);
+    snprintf(s->protocol, sizeof s->protocol, "%s", MODERN_REVISION);
+    s->initialize = handshake_params(rpc_member(peek->meta, NAMED("clientInfo")));
+    s->client = handshake_client_name((struct span){s->initialize, strlen(s->initialize)});
+    session_keep(s);
+    return s;
+}
+
+static void take_capabilities(struct session *s, struct span capabilities)
+{
+    if (s->modern->capabilities && span_is(capabilities, s->modern->capabilities))
+        return;
+    known_close(s); /* what is remembered, is so for these capabilities */
+    free(s->modern->capabilities);
+    s->modern->capabilities = xstrndup(capabilities.p, capabilities.n);
+}
+
+struct session *modern_session(struct front *f, const struct modern_who *who,
+                               const struct rpc_peek *peek)
+{
+    bool is_discover = modern_method_of(peek->method) == MODERN_DISCOVER;
+    struct session *s = NULL;
+    list_each(node, after, &f->modern)
+    {
+        struct session *one = container_of(node, struct session, node);
+        if (is_of(one, who))
+            s = one;
+    }
+    bool is_new = !s;
+    if (is_new)
+        s = make(f, who, peek);
+    if (is_new || is_discover) {
+        take_capabilities(s, rpc_member(peek->meta, NAMED("clientCapabilities")));
+        s->modern->pin = ++f->pins;
+    }
+    return s;
+}
+
+struct project *modern_pinned(struct front *f, const struct owner *owner)
+{
+    struct session *found = NULL;
+    list_each(node, after, &f->modern)
+    {
+        struct session *s = container_of(node, struct session, node);
+        if (owner->is_found && s->rule == ROUTE_OWNER && s->pid == owner->pid &&
+            s->pid_start == owner->start_time && !daemon_is_forgotten(s->daemon) &&
+            (!found || s->modern->pin > found->modern->pin))
+            found = s;
+    }
+    return found ? found->daemon->project : NULL;
+}
+
+void modern_close(struct session *s)
+{
+    if (!s->modern)
+        return;
+    free(s->modern->authorization);
+    free(s->modern->capabilities);
+    free(s->modern);
+}
+
+/* A question of the daemon's: nothing was declared that it could ask for. */
+static void refuse(struct session *s, const struct rpc_peek *peek)
+{
+    struct buf body = BUF_INIT(peek->id.n + 500);
+    bool ok = rpc_text_is(peek->method, "ping")
+                  ? rpc_write_empty(&body, peek->id)
+                  : rpc_write_error(&body, peek->id, RPC_METHOD_NOT_FOUND,
+                                    "this client declared no such capability", (struct span){0});
+    if (ok)
+        own_say(s, (struct span){body.data, body.len});
+    buf_release(&body);
+}
+
+void modern_message(struct session *s, struct span json)
+{
+    struct rpc_peek peek;
+    rpc_peek(json.p, json.n, &peek);
+    if (peek.kind == RPC_REQUEST)
+        refuse(s, &peek);
+    else if (peek.kind == RPC_NOTIFICATION)
+        listen_message(s, json, &peek);
+}
