@@ -139,7 +139,8 @@ static const char *const version_5[] = {
 
 /* A server may have several daemons per project: the key grows, so the table is made anew. */
 static const char *const version_6[] = {
-    "CREATE TABLE daemon_new (\n"
+    "ALTER TABLE daemon RENAME TO daemon_old",
+    "CREATE TABLE daemon (\n"
     "    -- The latest life (generation) of each server of each project; earlier lives are in\n"
     "    -- history. What really runs is known by the keepers; this is what poold last knew.\n"
     "    project_key     TEXT    NOT NULL REFERENCES project (key) ON DELETE CASCADE,\n"
@@ -169,11 +170,10 @@ static const char *const version_6[] = {
     "                                                  -- both; 0: not known\n"
     "    PRIMARY KEY (project_key, server, instance)\n"
     ") STRICT",
-    "INSERT INTO daemon_new SELECT project_key, server, 0, 0, id, generation, state, transport,\n"
+    "INSERT INTO daemon SELECT project_key, server, 0, 0, id, generation, state, transport,\n"
     "    definition, port, pid, keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason,\n"
-    "    detail, is_pinned, handshake, eras FROM daemon",
-    "DROP TABLE daemon",
-    "ALTER TABLE daemon_new RENAME TO daemon",
+    "    detail, is_pinned, handshake, eras FROM daemon_old",
+    "DROP TABLE daemon_old",
     NULL,
 };
 

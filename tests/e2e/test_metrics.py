@@ -154,7 +154,7 @@ def test_memory_of_trees_is_given_by_daemon(api, project):
         return m["poold_daemon_memory_bytes"].samples
     samples = wait_until(known, "memory was looked at")
     assert len(samples) == 1 and samples[0].value > 1_000_000
-    assert samples[0].labels == {"project": d["projectKey"], "server": "fake"}
+    assert samples[0].labels == {"project": d["projectKey"], "server": "fake", "daemon_instance": "0"}
 
 
 def test_an_idle_loop_is_not_woken_to_be_measured(api, project):

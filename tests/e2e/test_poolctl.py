@@ -444,7 +444,7 @@ def test_reload_and_config(pool, project):
 
 def test_every_command_has_help_and_unknown_words_a_suggestion(pool):
     names = re.findall(r"^  ([a-z]+) ", pool.ctl("--help").stdout, re.M)
-    assert len(names) == 21
+    assert len(names) == 24
     for name in names:
         assert pool.ctl(name, "--help").stdout.startswith(f"poolctl {name} - ")
         assert pool.ctl("help", name).stdout.startswith(pool.ctl("--help", name).stdout), "a topic may follow"
