@@ -68,7 +68,8 @@ def test_an_answer_of_40_mb_passes_without_being_held(pool, served, form, versio
     with Memory(pool) as memory:
         assert client.call("big", bytes=LARGE) == "x" * LARGE
         assert memory.grown() < 8 * MIB
-    assert ("event-stream" in client.seen["content-type"]) == (form == "sse")
+    if version < "2025-11-25":  # else a late JSON answer may have become an event
+        assert ("event-stream" in client.seen["content-type"]) == (form == "sse")
 
 
 @pytest.mark.parametrize("form", ["json", "sse"])
