@@ -4,6 +4,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "front/asked.h"
 #include "front/lean.h"
 #include "front/listen.h"
 #include "front/modern.h"
@@ -18,6 +19,7 @@
 
 #define BEAT_MS 10000 /* an answer is never silent for longer (the promise is 15 s) */
 #define PRIME_MS 400  /* longer waits become event streams where the client can resume those */
+#define AWAY_MS 15000 /* a client that does not come back for so long answers nothing any more */
 #define TELL_MS 2000  /* between two words to a client that asked for progress */
 #define TRIES_MAX 20  /* hand-overs that came to nothing before the client hears of it */
 
@@ -62,6 +64,8 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
         s->listed |= 1u << f->list;
     if (is_other)
         restore_note(s, peek);
+    if (kind == FLIGHT_ONEWAY && peek->kind == RPC_RESPONSE)
+        asked_answered(s, peek->id);
     list_init(&f->call_node);
     list_add_tail(&s->front->flights, &f->node);
     list_add_tail(&s->flights, &f->session_node);
@@ -103,6 +107,7 @@ static void flight_free(struct flight *f)
     list_remove(&f->session_node);
     list_remove(&f->call_node);
     f->session->calls -= is_of_client(f);
+    asked_forget(f->session, f);
     lean_free(f);
     modern_free(f);
     replay_end(f->replay);
@@ -314,8 +319,12 @@ void flight_hold_data(struct flight *f, const char *bytes, size_t n)
 void flight_client_gone(struct flight *f)
 {
     f->conn = NULL;
-    if (!f->replay || f->modern) /* else it may be resumed */
+    if (f->replay && !f->modern) { /* it may be resumed */
+        f->away_ms = clock_ms();
+    } else {
         f->client = &flight_client_none;
+        asked_refuse(f->session, f);
+    }
     if (f->up)
         upstream_resume(f->up);
     if (f->kind == FLIGHT_LISTEN)
@@ -440,6 +449,10 @@ static void check_waiting(struct flight *f, int64_t now_ms)
             d->server, d->project->root, daemon_state_word(d->state), (long long)(wait_ms / 1000),
             d->detail ? ": " : "", d->detail ? d->detail : "", d->project->root);
         return;
+    }
+    if (f->away_ms && now_ms - f->away_ms >= AWAY_MS) {
+        f->away_ms = 0;
+        asked_refuse(f->session, f);
     }
     bool is_told = f->phase == FLIGHT_QUEUED && f->token.n && f->kind == FLIGHT_CALL;
     if (f->kind != FLIGHT_ONEWAY && now_ms - f->beat_ms >= (is_told ? TELL_MS : BEAT_MS)) {

@@ -90,6 +90,7 @@ struct flight {
     /* writing to an HTTP client */
     enum flight_resume resume;
     struct replay *replay; /* its stream, once begun, if it may be resumed */
+    int64_t away_ms;       /* since when its client has not been there for it, 0: it is */
     bool is_in_event;      /* the last event was not written to its end */
     char last_byte;        /* of what was written of it */
     bool is_framed_by_end; /* a resumed stream: its connection's end is its end */

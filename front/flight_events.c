@@ -3,10 +3,9 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "front/asked.h"
 #include "front/flight.h"
 #include "mcp/sse_filter.h"
-
-#include <string.h>
 
 /* Is it the answer? -1: not decidable yet. data_is_whole: event.data is one whole line. */
 static int is_answer(const char *bytes, size_t n, const struct sse_event *event)
@@ -19,9 +18,19 @@ static int is_answer(const char *bytes, size_t n, const struct sse_event *event)
     return is_it;
 }
 
+/* A request or a notification on the way to the client. */
+static void look_at(struct flight *f, const struct sse_event *event)
+{
+    struct rpc_peek peek;
+    rpc_peek(event->data.p, event->data.n, &peek);
+    if (peek.kind == RPC_REQUEST)
+        asked_note(f->session, f, peek.id);
+    else if (peek.kind == RPC_NOTIFICATION && known_is_change(peek.method))
+        known_list_changed(f->session);
+}
+
 static void take_event(struct flight *f, const char *bytes, size_t n)
 {
-    static const char changed[] = "/list_changed\"";
     struct sse_event event;
     sse_event_parse(bytes, n, &event);
     if (event.is_numbered)
@@ -31,8 +40,8 @@ static void take_event(struct flight *f, const char *bytes, size_t n)
     f->beat_ms = clock_ms();
     bool is_it = is_answer(bytes, n, &event) == 1;
     f->has_answer |= is_it;
-    if (!is_it && memmem(bytes, n, changed, sizeof changed - 1))
-        known_list_changed(f->session);
+    if (!is_it)
+        look_at(f, &event);
     if (!event.is_numbered) {
         f->client->events(f, bytes, n);
         return;

@@ -51,6 +51,13 @@ enum known_kind known_kind_of(struct span method, struct span params)
     return KNOWN_KIND_COUNT;
 }
 
+bool known_is_change(struct span method)
+{
+    static const char end[] = "/list_changed";
+    size_t n = sizeof end - 1;
+    return method.n > n && memcmp(method.p + method.n - n, end, n) == 0;
+}
+
 /* --- the key --- */
 
 static void hash_text(struct span bytes, char *out, size_t room)

@@ -46,6 +46,8 @@ bool known_has_capability(struct session *s, const char *name);
 void known_take_handshake(struct session *s, struct span message);
 /* The link is open: ask again for what was not confirmed in this life of the daemon. */
 void known_link_opened(struct session *s);
+/* Is a notification of this method such news? */
+bool known_is_change(struct span method);
 /* The daemon says that some list has changed: ask again. */
 void known_list_changed(struct session *s);
 /* Start the daemons of sessions that were answered from memory and have stayed. True: some may. */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "front/link_stdio.h"
+#include "front/asked.h"
 #include "front/restore.h"
 #include "front/roots.h"
 #include "mcp/handshake.h"
@@ -303,6 +304,8 @@ void link_message(struct link *l, struct span json)
     if (peek.kind == RPC_RESPONSE)
         return;
     struct flight *open = s->stream ? NULL : open_call(s);
+    if (peek.kind == RPC_REQUEST)
+        asked_note(s, open, peek.id);
     if (open)
         flight_message(open, json, false);
     else

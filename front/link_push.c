@@ -2,6 +2,7 @@
  * open as long as the client has one, and opened again when the daemon closes it. */
 #include "base/caps.h"
 #include "base/str.h"
+#include "front/asked.h"
 #include "front/link_http.h"
 #include "mcp/sse_filter.h"
 
@@ -35,7 +36,7 @@ static void on_push_head(void *self, const struct http_head *head)
 /* An event goes on without the daemon's numbers; that a list has changed is noted. */
 static void pass_event(struct link *l, const char *bytes, size_t n)
 {
-    static const char changed[] = "/list_changed\"";
+    struct rpc_peek peek;
     struct session *s = l->session;
     struct sse_event event;
     struct sse_filter filter = {0};
@@ -50,7 +51,10 @@ static void pass_event(struct link *l, const char *bytes, size_t n)
     else if (sse_filter(&filter, bytes, n, &out))
         session_stream_events(s, out.data, out.len);
     buf_release(&out);
-    if (memmem(bytes, n, changed, sizeof changed - 1))
+    rpc_peek(event.data.p, event.data.n, &peek);
+    if (peek.kind == RPC_REQUEST)
+        asked_note(s, NULL, peek.id);
+    else if (peek.kind == RPC_NOTIFICATION && known_is_change(peek.method))
         known_list_changed(s);
 }
 

@@ -42,6 +42,7 @@ static void go_on(struct conn *c, struct flight *f, const struct event_id *id)
     struct conn *old = f->conn;
     f->conn = c;
     f->is_framed_by_end = true;
+    f->away_ms = 0;
     if (old) /* its end has not been noticed yet */
         conn_close(old);
     conn_take(c, &http_flight_user, f);

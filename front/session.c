@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "front/asked.h"
 #include "front/flight.h"
 #include "front/modern.h"
 #include "front/restore.h"
@@ -68,6 +69,7 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
     take_server(s);
     list_add_tail(&f->unlisted, &s->node);
     list_init(&s->flights);
+    list_init(&s->asked);
     list_init(&s->stream_node);
     list_init(&s->alias_node);
     s->late.cap = CAP_BODY;
@@ -222,6 +224,7 @@ static void free_session(struct session *s)
     departed_unwatch(s);
     known_close(s);
     modern_close(s);
+    asked_forget(s, NULL);
     link_finish(&s->link);
     list_remove(&s->node);
     list_remove(&s->stream_node);
@@ -606,6 +609,7 @@ void session_departed(struct session *s)
     int64_t now_unix_ms = clock_unix_ms();
     s->is_departed = true;
     session_stream_close(s); /* nobody reads it any more */
+    asked_refuse(s, NULL);
     tidy_one(&now_unix_ms, s);
 }
 

@@ -70,6 +70,7 @@ struct session {
     char *program, *cwd;
     int64_t created_unix_ms, last_use_unix_ms;
     struct list flights;
+    struct list asked; /* what a daemon has asked its client and waits for (asked.h) */
     bool has_waiting; /* some of its answers wait until others are whole (client_stream.c) */
     int calls;        /* requests of its client under way, among the flights */
     char authorization[KNOWN_WHO_SIZE]; /* hash of what it came with, "": none (known.h) */
