@@ -71,11 +71,12 @@ static void print_start(const json_t *d)
                  {"portOpenMs", "port open"},
                  {"handshakeMs", "handshake"},
                  {"warmMs", "warm"}};
+    bool has_port = field_number(d, "port", 0) > 0;
     char *text = xstrdup("");
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int64_t ms = field_number(json_object_get(d, "steps"), steps[i].name, -1);
-        if (ms < 0 || (i == 0 && ms == 0)) /* it did not have to queue */
-            continue;
+        if (ms < 0 || (i == 0 && ms == 0) || (i == 2 && !has_port))
+            continue; /* it did not have to queue; a stdio daemon has no port */
         char *took = say_duration(ms);
         char *more = xasprintf("%s%s%s %s", text, *text ? ", " : "", steps[i].word, took);
         free(took);

@@ -4,9 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pool/daemon.h"
-#include "pool/talk.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -157,14 +155,6 @@ static void on_again(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 /* --- looks --- */
 
-/* stdio: bytes that it was given and has not read. */
-static size_t unread_of(void *arg)
-{
-    struct slot *s = arg;
-    struct runtime *r = &s->d.pool->runtime;
-    return r->unread(r->self, s->d.id);
-}
-
 /* Stopped by a signal: say so; somebody did that on purpose, so it is not restarted. */
 static bool is_stopped(struct slot *s)
 {
@@ -203,7 +193,7 @@ static void on_lost(struct slot *s, enum probe_outcome outcome, const char *text
     bool is_busy = s->d.in_flight > 0 || s->d.is_warming;
     char cause[400];
     s->pings_lost++;
-    size_t unread = s->d.transport == TRANSPORT_STDIO ? unread_of(s) : 0;
+    size_t unread = s->d.transport == TRANSPORT_STDIO ? reach_unread(s) : 0;
     if (outcome == PROBE_UNREACHABLE) {
         say_unreachable(s, text, cause, sizeof cause);
         s->d.accepts = LAYER_FAILED;
@@ -348,34 +338,6 @@ void health_warm(struct slot *s, bool asked)
 
 /* --- a life --- */
 
-static bool dial(void *arg, int *fd, struct err *err)
-{
-    struct slot *s = arg;
-    struct runtime *r = &s->d.pool->runtime;
-    struct err why = {0};
-    bool ok = r->dial(r->self, s->d.id, fd, &why);
-    s->is_our_want = !ok && (why.sys == EMFILE || why.sys == ENFILE || why.sys == ENOMEM ||
-                             why.sys == ENOBUFS || why.sys == EADDRNOTAVAIL);
-    return ok || err_set(err, why.code, 0, "%s", err_text(&why));
-}
-
-static bool send_line(void *arg, const char *json, size_t n, struct err *err)
-{
-    struct slot *s = arg;
-    struct runtime *r = &s->d.pool->runtime;
-    return r->send_line(r->self, s->d.id, json, n, err);
-}
-
-/* Committed before the second half of the handshake goes out: a later poold goes on from it. */
-static void on_handshake(void *arg, const char *json, size_t n)
-{
-    struct slot *s = arg;
-    char *message = xstrndup(json, n);
-    str_replace(&s->d.handshake, message);
-    free(message);
-    slot_save(s);
-}
-
 void health_init(struct slot *s)
 {
     ev_timer_init(&s->look, on_look, 0, 0);
@@ -388,24 +350,8 @@ void health_begin(struct slot *s)
 {
     if (s->probe)
         return;
-    struct ev_loop *loop = s->d.pool->loop;
     s->again_ms = 25;
-    if (s->d.transport != TRANSPORT_STDIO) {
-        s->probe = probe_new(loop, s->d.transport, s->d.port, dial, s);
-        return;
-    }
-    const struct talk_how how = {
-        .is_private = s->d.is_private,
-        .root = s->d.project->root,
-        .epoch = s->d.pool->epoch,
-        .is_open = s->d.handshake || (s->d.is_private && s->was_ready && s->is_adopted),
-        .given = s->lines_given,
-        .send = send_line,
-        .unread = unread_of,
-        .on_handshake = on_handshake,
-        .arg = s,
-    };
-    s->probe = talk_new(loop, &how);
+    s->probe = reach_probe(s);
 }
 
 void health_ready(struct slot *s)

@@ -275,6 +275,12 @@ void lines_take(struct slot *s, const char *line, size_t n);
 /* It has read what it was given. */
 void lines_room(struct slot *s);
 
+/* --- reach.c --- */
+/* The probe of its present life; new. */
+struct probe *reach_probe(struct slot *s);
+/* stdio: bytes that slot s was given and has not read. */
+size_t reach_unread(void *s);
+
 /* --- memory.c --- */
 void memory_init(struct pool *p);
 /* A daemon is up: ask in 5 s, or now if it has been for long (adopted). */
