@@ -5,6 +5,8 @@
 #include "base/str.h"
 #include "front/batch.h"
 #include "front/client_stream.h"
+#include "front/late.h"
+#include "front/roots.h"
 #include "mcp/lean.h"
 #include "mcp/lines.h"
 #include "mcp/repeat.h"
@@ -96,6 +98,8 @@ static struct session *named(struct lines *l, struct err *err)
     s->client_kind = CLIENT_LINES; /* of one that was taken back by its proof only we know it */
     if (l->hello.project && !route_by_name(f, l->hello.project, ROUTE_LINE, &route, err))
         return NULL;
+    if (!session_has_project(s))
+        return s;
     if (route.project && route.project != s->daemon->project) {
         err_set(err, ERR_CONFLICT, 0, "this session belongs to the project %s, not to %s",
                 s->daemon->project->root, route.project->root);
@@ -109,30 +113,47 @@ static struct session *named(struct lines *l, struct err *err)
     return s;
 }
 
-static struct session *make(struct lines *l, const struct owner *owner, bool has_roots,
-                            struct err *err)
+/* Which project and server? True also where only its client's roots may name the project yet: then
+ * why (new) says what hinders. */
+static bool find_route(struct lines *l, const struct owner *owner, bool may_have_roots,
+                       struct route *out, char **why, struct err *err)
 {
     struct front *f = l->conn->front;
+    struct err hindrance = {0};
+    const char *server = l->hello.server ? l->hello.server : "";
+    if (strlen(server) >= sizeof out->server)
+        return err_set(err, ERR_NO_SERVER, 0, "the server's name is too long");
+    snprintf(out->server, sizeof out->server, "%s", server);
+    if (l->hello.project)
+        return route_by_name(f, l->hello.project, ROUTE_LINE, out, err);
+    if (route_by_owner(f, owner, out, &hindrance))
+        return true;
+    if (!may_have_roots)
+        return err_set(err, hindrance.code, 0, "%s", err_text(&hindrance));
+    *why = xstrdup(err_text(&hindrance));
+    return true;
+}
+
+static struct session *make(struct lines *l, const struct owner *owner, bool may_have_roots,
+                            struct err *err)
+{
     struct route route = {0};
-    bool ok = l->hello.project ? route_by_name(f, l->hello.project, ROUTE_LINE, &route, err)
-                               : route_by_owner(f, owner, &route, err);
-    if (l->hello.server && strlen(l->hello.server) >= sizeof route.server)
-        return err_set(err, ERR_NO_SERVER, 0, "the server's name is too long"), NULL;
-    snprintf(route.server, sizeof route.server, "%s", l->hello.server ? l->hello.server : "");
-    bool may_wait = !ok && has_roots && !l->hello.project; /* for its roots */
-    char *why = may_wait ? xstrdup(err_text(err)) : NULL;
-    struct session *s = ok || may_wait ? session_make(f, &route, owner, CLIENT_LINES, err) : NULL;
-    if (s) {
-        s->roots.why = why;
-        session_publish(s);
-    } else {
+    char *why = NULL;
+    struct session *s = find_route(l, owner, may_have_roots, &route, &why, err)
+                            ? session_make(l->conn->front, &route, owner, CLIENT_LINES, err)
+                            : NULL;
+    if (!s) {
         free(why);
+        return NULL;
     }
+    s->roots.why = why;
+    session_publish(s);
     return s;
 }
 
-/* The connection's session: gone on with, or made. has_roots: its client says so. NULL: err. */
-static struct session *open_session(struct lines *l, bool has_roots, struct err *err)
+/* The connection's session: gone on with, or made. may_have_roots: its client says so, or may still
+ * say so. NULL: err. */
+static struct session *open_session(struct lines *l, bool may_have_roots, struct err *err)
 {
     static struct peer_process process; /* large; one thread */
     bool is_found = peer_of_pid(l->pid, &process) == PEER_FOUND;
@@ -141,7 +162,7 @@ static struct session *open_session(struct lines *l, bool has_roots, struct err 
     if (s && is_found)
         session_set_owner(s, owner);
     else if (!s && err->code == ERR_OK)
-        s = make(l, owner, has_roots, err);
+        s = make(l, owner, may_have_roots, err);
     owner_free(owner);
     if (!s)
         return NULL;
@@ -153,6 +174,8 @@ static struct session *open_session(struct lines *l, bool has_roots, struct err 
     session_stream_close(s); /* of an earlier connection that its client has left */
     session_stream_open(s, l->conn);
     link_push_changed(&s->link);
+    known_stream_opened(s);
+    roots_ask(s);
     return s;
 }
 
@@ -161,11 +184,15 @@ static struct session *open_session(struct lines *l, bool has_roots, struct err 
 static void welcome(struct lines *l, const struct session *s, const struct err *err)
 {
     struct buf text = BUF_INIT(CAP_HEAD);
-    bool ok = s ? lines_welcome_write(
-                      &text, &(struct lines_welcome){s->id, s->daemon->project->root,
-                                                     s->daemon->project->key, s->daemon->server,
-                                                     s->initialize != NULL})
-                : lines_refusal_write(&text, err);
+    struct lines_welcome w = {0};
+    if (s)
+        w = (struct lines_welcome){.session = s->id, .is_initialized = s->initialize != NULL};
+    if (s && session_has_project(s)) {
+        w.project = s->daemon->project->root;
+        w.project_key = s->daemon->project->key;
+        w.server = s->daemon->server;
+    }
+    bool ok = s ? lines_welcome_write(&text, &w) : lines_refusal_write(&text, err);
     if (ok)
         lines_write(l->conn, (struct span){text.data, text.len});
     buf_release(&text);
@@ -178,7 +205,7 @@ static void on_hello(struct lines *l, struct span line)
     struct session *s = NULL;
     if (!l->has_begun && lines_hello_read(line, &l->hello, &err)) {
         l->has_hello = true;
-        s = open_session(l, false, &err);
+        s = open_session(l, true, &err);
     } else if (l->has_begun) {
         err_set(&err, ERR_BAD_REQUEST, 0, "the session is named by the first line only");
     }
@@ -223,14 +250,12 @@ static void on_again(struct lines *l, struct span again)
     struct rpc_peek peek = {.kind = RPC_INVALID, .id = again};
     if (again.p[0] == '{')
         rpc_peek(again.p, again.n, &peek);
-    if (!s || !peek.id.n || is_under_way(s, peek.id))
+    if (!s || !peek.id.n || is_under_way(s, peek.id) || late_give(s, peek.id))
         return;
     if (peek.kind == RPC_REQUEST && is_safe(s, again, &peek))
         client_stream_message(s, again, &peek, NULL);
-    else
-        write_error(l, peek.id, ERR_DAEMON_LOST,
-                    "poold was started anew while this call was under way; the call may have run: "
-                    "check whether it did before repeating it");
+    else if (!late_wait(s, again, &peek))
+        write_error(l, peek.id, ERR_DAEMON_LOST, flight_lost_text);
 }
 
 /* --- messages --- */

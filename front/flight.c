@@ -23,6 +23,10 @@
 #define TELL_MS 2000  /* between two words to a client that asked for progress */
 #define TRIES_MAX 20  /* hand-overs that came to nothing before the client hears of it */
 
+const char flight_lost_text[] =
+    "poold was started anew while this call was under way; the call may have run: check whether it "
+    "did before repeating it";
+
 static struct span moved(struct span s, const char *from, const char *to)
 {
     return s.p ? (struct span){to + (s.p - from), s.n} : s;
@@ -416,10 +420,21 @@ static void tell_progress(struct flight *f)
     buf_release(&text);
 }
 
+void flight_wait_late(struct flight *f, int64_t until_ms)
+{
+    f->phase = FLIGHT_SENT;
+    f->late_until_ms = until_ms;
+    set_using(f, true);
+}
+
 static void check_waiting(struct flight *f, int64_t now_ms)
 {
     struct daemon *d = f->session->daemon;
     struct err err = {0};
+    if (f->late_until_ms && now_ms >= f->late_until_ms) {
+        flight_fail(f, ERR_DAEMON_LOST, "%s", flight_lost_text);
+        return;
+    }
     if (f->is_cancelled) {
         finish(f);
         return;

@@ -77,6 +77,7 @@ struct flight {
     unsigned link_serial;  /* of the link it was handed over to last */
     bool had_session;      /* ... and whether that was one of a session of the daemon's */
     bool is_resent;        /* it was handed over again, to a new session: not twice */
+    int64_t late_until_ms; /* an earlier poold handed it over: its answer is waited for (late.h) */
     int64_t born_ms, beat_ms, born_us;
     /* reading the daemon's answer */
     int status;
@@ -104,6 +105,8 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
 void flight_replace_body(struct flight *f, struct span body);
 /* Move it on as far as it goes now: wait for the daemon, for the link, or hand it over. */
 void flight_go(struct flight *f);
+/* It was handed over by an earlier poold: wait so long for its answer. */
+void flight_wait_late(struct flight *f, int64_t until_ms);
 /* Give the client a JSON-RPC error with the request's own id, and end. */
 void flight_fail(struct flight *f, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* For clients that need a JSON answer whole: json_begin and json_data that keep it in held. */
@@ -145,6 +148,7 @@ void flight_daemon_changed(struct session *s);
 /* The headers every MCP answer carries, as lines. Borrowed until the next call. */
 const char *flight_headers(struct session *s, bool with_session_id);
 
+extern const char flight_lost_text[]; /* what is said of a call that was lost with poold */
 extern const struct flight_client flight_client_none; /* nobody listens */
 extern const struct flight_client client_http_sink;   /* front/client_http.c */
 extern const struct flight_client client_stream_sink; /* front/client_stream.c */

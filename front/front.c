@@ -10,6 +10,7 @@
 #include "front/conn.h"
 #include "front/event_id.h"
 #include "front/flight.h"
+#include "front/late.h"
 #include "front/link_stdio.h"
 #include "front/listen.h"
 #include "front/replay.h"
@@ -84,6 +85,7 @@ static void on_second(struct ev_loop *loop, ev_timer *w, int events)
     ev_io_start(loop, &f->accept_lines);
     bool any = flight_check_time(f, now_ms);
     any |= known_check_time(f, now_ms);
+    any |= late_check_time(f, now_ms);
     any |= session_check_left(f);
     any |= conn_check_deadlines(f, now_ms);
     any |= replay_check_time(f, now_ms);
@@ -221,14 +223,16 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, int lines_fd, st
         &f->conns,     &f->searching,    &f->flights,          &f->upstreams, &f->idle,
         &f->streams,   &f->doomed_conns, &f->doomed_upstreams, &f->unlisted,  &f->known,
         &f->processes, &f->replays,      &f->ended_replays,    &f->aliases,   &f->cancelled,
-        &f->turning,   &f->shared,       &f->privates,         &f->modern,    &f->listens};
+        &f->turning,   &f->shared,       &f->privates,         &f->modern,    &f->listens,
+        &f->late};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     for (int i = 0; i < SESSION_BUCKETS; i++)
         list_init(&f->sessions[i]);
     for (int i = 0; i < CALL_BUCKETS; i++)
         list_init(&f->calls[i]);
-    f->serial = (uint64_t)clock_unix_ms() << 20;
+    f->started_unix_ms = clock_unix_ms();
+    f->serial = (uint64_t)f->started_unix_ms << 20;
     front_metrics_init(&f->metrics);
     static char nothing[] = "";
     f->no_project = (struct project){.key = nothing, .root = nothing};
@@ -269,6 +273,7 @@ void front_destroy(struct front *f)
     session_destroy_all(f);
     replay_destroy_all(f);
     shared_forget_all(f);
+    late_forget_all(f);
     list_each(node, after, &f->conns) conn_gone(container_of(node, struct conn, node));
     list_each(up, next_up, &f->upstreams) upstream_close(container_of(up, struct upstream, node));
     list_each(idle, next_idle, &f->idle) upstream_close(container_of(idle, struct upstream, node));

@@ -5,6 +5,7 @@
 #include "base/caps.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "front/late.h"
 #include "front/session_id.h"
 #include "front/shared.h"
 #include "mcp/handshake.h"
@@ -356,6 +357,21 @@ static void refuse_request(struct front *f, struct daemon *d, const struct rpc_p
     buf_release(&body);
 }
 
+/* To a call of an earlier poold; else to one that was cancelled, answered before, or never made. */
+static void give_late(struct front *f, struct daemon *d, struct span json, struct span raw)
+{
+    struct rpc_alias alias;
+    struct buf id = BUF_INIT(RPC_ALIAS_MAX), message = BUF_INIT(CAP_MESSAGE);
+    if (rpc_alias_read(raw, &alias) && alias.tag.n &&
+        alias.serial < (uint64_t)f->started_unix_ms << 20 && rpc_alias_id(&alias, &id)) {
+        struct rpc_edit edit = {raw, {id.data, id.len}};
+        if (rpc_rewrite(&message, json, &edit, 1))
+            late_answer(f, d, alias.tag, edit.by, (struct span){message.data, message.len});
+    }
+    buf_release(&id);
+    buf_release(&message);
+}
+
 static void shared_line(struct front *f, struct daemon *d, struct span json,
                         const struct rpc_peek *peek)
 {
@@ -363,7 +379,9 @@ static void shared_line(struct front *f, struct daemon *d, struct span json,
     if (peek->kind == RPC_RESPONSE) {
         if ((call = flight_of(f, d, peek->id)))
             give_answer(call, json, peek);
-        return; /* else to a call that was cancelled, answered before, or never made */
+        else
+            give_late(f, d, json, peek->id);
+        return;
     }
     if (peek->kind == RPC_REQUEST) {
         refuse_request(f, d, peek);
@@ -473,7 +491,11 @@ void link_stdio_line(struct front *f, struct daemon *d, const char *json, size_t
         return;
     }
     struct link *l = private_link(f, d);
-    if (l)
+    bool is_late = peek.kind == RPC_RESPONSE && !span_is(peek.id, initialize_id) &&
+                   (!l || !late_is_awaited(l->session, peek.id));
+    if (is_late)
+        late_answer(f, d, (struct span){0}, peek.id, line);
+    else if (l)
         private_line(l, line, &peek);
 }
 

@@ -55,7 +55,10 @@ struct front {
     struct list turning;             /* links to shared stdio daemons that open at the next turn */
     struct list shared;              /* what is kept of such daemons (shared.h) */
     struct list privates;            /* links to private stdio daemons */
-    uint64_t serial;                 /* of the last alias: no two poolds give the same */
+    struct list late;                /* answers to calls of an earlier poold (late.h) */
+    size_t late_bytes;
+    int64_t started_unix_ms;
+    uint64_t serial; /* of the last alias: no two poolds give the same */
 
     struct list known;     /* what is remembered of servers, as long as sessions use it */
     struct list processes; /* of clients (departed.h) */

@@ -69,9 +69,10 @@ bool lines_welcome_write(struct buf *out, const struct lines_welcome *w)
     return write_text(out, "{\"poold\":{\"session\":", w->session) &&
            buf_add_str(out,
                        w->is_initialized ? ",\"initialized\":true" : ",\"initialized\":false") &&
-           write_text(out, ",\"project\":", w->project) &&
-           write_text(out, ",\"projectKey\":", w->project_key) &&
-           write_text(out, ",\"server\":", w->server) && buf_add_str(out, "}}");
+           (!w->project || (write_text(out, ",\"project\":", w->project) &&
+                            write_text(out, ",\"projectKey\":", w->project_key) &&
+                            write_text(out, ",\"server\":", w->server))) &&
+           buf_add_str(out, "}}");
 }
 
 bool lines_refusal_write(struct buf *out, const struct err *err)

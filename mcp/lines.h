@@ -6,6 +6,7 @@
  *                                            "lean":true}}            all optional
  *   poold, in answer:  {"poold":{"session":ID,"initialized":BOOL,"project":PATH,"projectKey":KEY,
  *                                "server":NAME}}
+ *              without the last three where the client's roots have to name the project
  *              or      {"poold":{"error":{"code":NAME,"message":TEXT}}}
  *   client, after it came back to its session:  {"poold":{"again":REQUEST or its ID}}
  *              for each request whose answer it has not had */
@@ -27,8 +28,9 @@ bool lines_hello_read(struct span line, struct lines_hello *out, struct err *err
 void lines_hello_finish(struct lines_hello *hello);
 
 struct lines_welcome {
-    const char *session, *project, *project_key, *server;
-    bool is_initialized; /* the session knows its client's handshake */
+    const char *session;
+    const char *project, *project_key, *server; /* NULL: not known yet, all three */
+    bool is_initialized;                        /* the session knows its client's handshake */
 };
 bool lines_welcome_write(struct buf *out, const struct lines_welcome *welcome) MUST_CHECK;
 bool lines_refusal_write(struct buf *out, const struct err *err) MUST_CHECK;

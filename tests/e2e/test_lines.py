@@ -4,12 +4,13 @@ import os
 import socket
 import stat
 import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
-from conftest import alive, fake_server, wait_until
+from conftest import HERE, alive, fake_server, wait_until
 from lines_client import Program, Socket
 from mcp_client import RpcError
 
@@ -390,3 +391,71 @@ def test_two_hundred_connections_come_and_go(pool, project):
     with socket.socket(socket.AF_UNIX) as s:  # one that says nothing is no trouble
         s.connect(str(pool.run / "mcp.sock"))
         assert pool.serves()
+
+
+# --- over a stdio server ---
+
+@pytest.mark.parametrize("share", ["project", "session"])
+def test_a_stdio_server_is_reached_and_its_calls_outlive_poold(pool, project, lines, share):
+    """The server goes on with what it was asked; the answer comes to the next poold, and from there to its client."""
+    a = project()
+    pool.configure({"stdio": {"command": sys.executable, "args": [str(HERE / "stdio_mcp.py")], "type": "stdio", "share": share}})
+    pool.start()
+    one, two = lines(project=str(a)).open(), lines(project=str(a)).open()
+    pids = [json.loads(c.call("whoami"))["pid"] for c in (one, two)]
+    assert len(set(pids)) == (1 if share == "project" else 2)
+    asked = [{"jsonrpc": "2.0", "id": id, "method": "tools/call",
+              "params": {"name": "echo", "arguments": {"mark": str(id), "seconds": seconds}}}
+             for id, seconds in (("soon", 0.3), ("later", 3), ("7", 2), (7, 2))]
+    for message in asked:
+        one.send(message)
+    two.send(asked[2])
+    wait_until(lambda: sum(d["inFlight"] for d in pool.json("list")) == 5, "all are under way")
+    pool.kill()
+    wait_until(lambda: pool.daemon(a)["state"] in ("ready", "busy"), "its daemon is taken back")
+    time.sleep(0.5)  # what is kept for who has not come back yet: the first answer is there
+    again, again_two = lines(session=one.welcome["session"]), lines(session=two.welcome["session"])
+    for message in asked[:3]:
+        again.send({"poold": {"again": message}})
+    again.send({"poold": {"again": 7}})
+    again_two.send({"poold": {"again": asked[2]}})
+    for message in asked:
+        assert again.answer(message["id"])["result"]["content"][0]["text"] == str(message["id"])
+    assert again_two.answer("7")["result"]["content"][0]["text"] == "7"
+    assert [json.loads(c.call("whoami"))["pid"] for c in (again, again_two)] == pids
+    assert not again.answers and not again_two.answers, "none twice"
+
+
+def test_a_late_answer_that_cannot_come_any_more_is_an_error(pool, project, lines):
+    a = project()
+    pool.configure({"stdio": {"command": sys.executable, "args": [str(HERE / "stdio_mcp.py")], "type": "stdio"}})
+    pool.start()
+    client = lines(project=str(a)).open()
+    pid = json.loads(client.call("whoami"))["pid"]
+    id = client.ask("tools/call", {"name": "never"})
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 1, "it is under way")
+    pool.kill()
+    again = lines(session=client.welcome["session"])
+    again.send({"poold": {"again": id}})
+    wait_until(lambda: (pool.daemon(a) or {}).get("inFlight") == 1, "it is waited for")
+    os.kill(pid, 9)
+    error = again.answer(id)["error"]
+    assert error["code"] == DAEMON_LOST and "may have run" in error["message"]
+
+
+# --- roots ---
+
+@pytest.mark.parametrize("hello", [{}, {"lean": False}])
+def test_roots_name_the_project_where_nothing_else_does(pool, project, hello):
+    a = project()
+    pool.start()
+    client = socat(pool, "/")
+    if hello:
+        client.send({"poold": hello})
+        assert "project" not in client.receive()["poold"]
+    client.open(capabilities={"roots": {}})
+    asked = client.receive()
+    assert asked["method"] == "roots/list"
+    client.send({"jsonrpc": "2.0", "id": asked["id"], "result": {"roots": [{"uri": f"file://{a}"}]}})
+    assert client.whoami()["project"] == str(a)
+    assert client.close() == 0
