@@ -78,6 +78,11 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     return f;
 }
 
+struct span flight_client_id(const struct flight *f)
+{
+    return f->modern ? modern_id(f) : f->id;
+}
+
 void flight_replace_body(struct flight *f, struct span body)
 {
     struct rpc_peek peek;

@@ -101,6 +101,8 @@ struct flight {
 struct flight *flight_new(struct session *s, enum flight_kind kind,
                           const struct flight_client *client, struct conn *conn, struct span body,
                           const struct rpc_peek *peek, char *headers_take);
+/* The id that its client gave it (raw): it may have another one on its way to the daemon. */
+struct span flight_client_id(const struct flight *f);
 /* It asks for something else, under the same id (a copy is made). */
 void flight_replace_body(struct flight *f, struct span body);
 /* Move it on as far as it goes now: wait for the daemon, for the link, or hand it over. */

@@ -22,8 +22,8 @@ static bool is_of(const struct session *s, const struct modern_who *who)
 {
     bool has_owner = who->owner && who->owner->is_found;
     return s->daemon->project == who->daemon->project &&
-           str_equal(s->daemon->server, who->daemon->server) && s->rule == who->rule && s->client_kind == who->client_kind &&
-           s->pid == (has_owner ? who->owner->pid : 0) &&
+           str_equal(s->daemon->server, who->daemon->server) && s->rule == who->rule &&
+           s->client_kind == who->client_kind && s->pid == (has_owner ? who->owner->pid : 0) &&
            s->pid_start == (has_owner ? who->owner->start_time : 0) &&
            s->modern->is_lean_url == who->is_lean_url &&
            same_text(s->modern->authorization, who->authorization) && !s->is_departed;

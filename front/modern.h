@@ -51,5 +51,7 @@ bool modern_gives_up(struct flight *f, int64_t now_ms);
 /* Its client has closed the response: that cancels it (transports, cancellation). */
 void modern_gone(struct flight *f);
 void modern_free(struct flight *f);
+/* The id that its client gave it (raw). */
+struct span modern_id(const struct flight *f);
 /* Something that a legacy daemon sent unasked over the link of s. */
 void modern_message(struct session *s, struct span json);

@@ -45,9 +45,9 @@ void modern_free(struct flight *f)
 
 /* --- the answer --- */
 
-static struct span id_of(const struct modern_call *call)
+struct span modern_id(const struct flight *f)
 {
-    return (struct span){call->id, strlen(call->id)};
+    return (struct span){f->modern->id, strlen(f->modern->id)};
 }
 
 static void give(struct flight *f, struct span answer, int code)
@@ -62,8 +62,8 @@ static void give_answer(struct flight *f, struct span json)
     struct modern_call *call = f->modern;
     struct buf out = BUF_INIT(CAP_MESSAGE);
     int code = 0;
-    if (modern_write_answer(&out, json, id_of(call), call->method == MODERN_CACHED, &code) ||
-        rpc_write_error(&out, id_of(call), code = err_row(ERR_DAEMON_LOST)->rpc,
+    if (modern_write_answer(&out, json, modern_id(f), call->method == MODERN_CACHED, &code) ||
+        rpc_write_error(&out, modern_id(f), code = err_row(ERR_DAEMON_LOST)->rpc,
                         "the daemon's answer is not understood, or too large", (struct span){0}))
         give(f, (struct span){out.data, out.len}, code);
     buf_release(&out);
@@ -137,7 +137,7 @@ static void give_discover(struct flight *f, struct span json)
     struct buf out = BUF_INIT(2 * CAP_HANDSHAKE);
     struct span result = rpc_member(json, "result");
     char *note = link_note(f->session);
-    if (result.n && handshake_discover(&out, result, id_of(f->modern), note))
+    if (result.n && handshake_discover(&out, result, modern_id(f), note))
         json = (struct span){out.data, out.len};
     give_answer(f, json);
     buf_release(&out);

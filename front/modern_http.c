@@ -114,6 +114,10 @@ void modern_http_request(struct conn *c, const struct request *request, const st
         return;
     struct flight *f =
         modern_flight(s, &client_http_sink, c, request->body, peek, client_headers(&request->head));
+    /* The revision has no resumption, but its clients resume by an event id: after a kill of poold
+     * they are told at once, instead of waiting for ever. */
+    if (f->kind == FLIGHT_CALL)
+        http_answer_resumable(f);
     conn_take(c, &http_flight_user, f);
     modern_go(f);
 }

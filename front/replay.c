@@ -60,7 +60,7 @@ struct replay *replay_new(struct flight *f)
     struct replay *r = xcalloc(1, sizeof *r);
     r->front = front;
     r->stream = ++front->replay_count;
-    if (!event_name_make(f->session, r->stream, f->id, r->name)) {
+    if (!event_name_make(f->session, r->stream, flight_client_id(f), r->name)) {
         free(r);
         return NULL;
     }

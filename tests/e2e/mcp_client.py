@@ -149,7 +149,7 @@ class Stream:
                                 json.dumps(message) if message else None, {**accept, **(headers or {})})
         self.socket = self.connection.sock  # an answer framed by its end takes it off the connection
         self.response = self.connection.getresponse()
-        self.events, self.ended = [], False
+        self.events, self.ids, self.ended = [], [], False
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
@@ -161,6 +161,8 @@ class Stream:
                     name = line[6:].strip()
                 elif line.startswith("data:"):
                     data.append(line[5:].strip())
+                elif line.startswith("id:"):
+                    self.ids.append(line[3:].strip())
                 elif not line:
                     if any(data):  # a priming event has none
                         self.events.append((name, "\n".join(data)))

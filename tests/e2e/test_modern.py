@@ -9,7 +9,7 @@ import time
 import pytest
 
 from conftest import HERE, alive, fake_server, make_project, serena_dir, wait_until
-from mcp_client import MODERN, NAMED, Client, ModernClient, RpcError, mirrored, modern_meta
+from mcp_client import MODERN, NAMED, Client, ModernClient, RpcError, Stream, mirrored, modern_meta
 
 TAG = NAMED + "subscriptionId"
 
@@ -266,6 +266,21 @@ def test_calls_go_on_after_each_death(pool, project, era):
     with pytest.raises(RpcError, match="ended before it answered"):
         client.call("crash")
     assert json.loads(client.call("whoami"))["project"] == str(a)
+
+
+def test_a_call_cut_by_a_kill_of_poold_is_told_so_to_who_resumes_it(pool, project, era):
+    a = project()
+    pool.start()
+    client = modern(pool, a)
+    message = client.message("tools/call", {"name": "slow", "arguments": {"seconds": 30}}, id="mine")
+    stream = Stream(client.url, {**client.headers, **mirrored(message)}, message)
+    assert stream.response.status == 200
+    wait_until(lambda: stream.ids, "an event id")
+    pool.kill()
+    wait_until(lambda: stream.ended, "the cut")
+    again = Stream(client.url, {"Last-Event-ID": stream.ids[-1], "MCP-Protocol-Version": MODERN})
+    [told] = wait_until(lambda: again.messages(), "the error")
+    assert told["id"] == "mine" and "may have run" in told["error"]["message"]
 
 
 # --- from memory
