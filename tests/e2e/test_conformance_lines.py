@@ -3,7 +3,6 @@ way, are those of the fixture's own stdin and stdout. (The suites themselves spe
 """
 import asyncio
 import contextlib
-import os
 
 import mcp.types as types
 import pytest
@@ -11,7 +10,7 @@ from mcp import ClientSession, MCPError
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from conformance_suite import fixture_command
-from conftest import make_project, pool_of_its_own
+from conftest import BIN, make_project, pool_of_its_own
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*2026-07-28")  # the SDK regrets what the newest revision removes
 CALLS = [("test_simple_text", {}), ("test_image_content", {}), ("test_audio_content", {}),
@@ -95,22 +94,34 @@ def front(request):
         command = fixture_command(pool.root)
         pool.configure({"http": {"command": command[0], "args": [*command[1:], "--port", "${POOLD_PORT}"],
                                  "type": "http"},
-                        "stdio": {"command": command[0], "args": [*command[1:], "--stdio"], "type": "stdio"}})
+                        "stdio": {"command": command[0], "args": [*command[1:], "--stdio"], "type": "stdio"},
+                        "private": {"command": command[0], "args": [*command[1:], "--stdio"], "type": "stdio",
+                                    "share": "session"}})
         project = make_project(pool)
         pool.start()
         yield pool, project, [*command, "--stdio"]
 
 
-@pytest.mark.parametrize("way, calls", [("http", CALLS + ASKING), ("stdio", CALLS)])
-def test_an_sdk_client_over_mcp_sock_is_answered_as_over_the_servers_own_pipes(front, way, calls):
+def socat(pool, server):
+    """One first line chooses the server; all after it is what the client says."""
+    first = f'{{"poold":{{"server":"{server}"}}}}'
+    return ["sh", "-c",
+            f"{{ echo '{first}'; cat; }} | socat -t 30 STDIO UNIX-CONNECT:{pool.run}/mcp.sock | sed -u 1d"]
+
+
+def connect(pool, server):
+    return [str(BIN / "poolctl"), "connect", "--server", server]
+
+
+@pytest.mark.parametrize("bridge, way, calls", [
+    (socat, "http", CALLS + ASKING), (connect, "http", CALLS + ASKING), (connect, "stdio", CALLS),
+    (connect, "private", CALLS + ASKING)], ids=["socat-http", "connect-http", "connect-stdio", "connect-private"])
+def test_an_sdk_client_over_mcp_sock_is_answered_as_over_the_servers_own_pipes(front, bridge, way, calls):
     pool, project, command = front
-    # One first line chooses the server; all after it is what the client says.
-    first = f'{{"poold":{{"server":"{way}"}}}}'
-    bridge = ["sh", "-c", f"{{ echo '{first}'; cat; }} | socat -t 30 STDIO UNIX-CONNECT:{pool.run}/mcp.sock | sed -u 1d"]
     with (pool.root / f"client-{way}.log").open("w") as log:
         def answers(words, cwd):
-            return asyncio.run(asyncio.wait_for(all_answers(words, cwd, dict(os.environ), log, calls), 60))
-        directly, through = answers(command, pool.home), answers(bridge, project)
+            return asyncio.run(asyncio.wait_for(all_answers(words, cwd, pool.env, log, calls), 60))
+        directly, through = answers(command, pool.home), answers(bridge(pool, way), project)
     assert len(directly) == 17 + len(calls)
     for name, said in directly.items():
         assert through[name] == said, name
