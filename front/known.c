@@ -66,7 +66,7 @@ static void hash_text(struct span bytes, char *out, size_t room)
     char text[64];
     digest_sha256(bytes.p ? bytes.p : "", bytes.n, hash);
     digest_base32(hash, DIGEST_SIZE, text);
-    snprintf(out, room, "%s", text);
+    snprintf(out, room, "%.*s", (int)room - 1, text);
 }
 
 /* Of the capabilities; with an Authorization WHO.CAPABILITIES, both shortened. */
@@ -286,24 +286,6 @@ static void answer_list(struct flight *f, const char *result)
     buf_release(&message);
 }
 
-/* Its client was told of lists before its server was known: one that this server has not is empty.
- */
-static bool answer_without(struct flight *f)
-{
-    const struct known *k = known_of(f->session);
-    const char *handshake = k ? k->results[KNOWN_HANDSHAKE] : NULL;
-    if (!handshake || f->list == KNOWN_KIND_COUNT || f->list == KNOWN_HANDSHAKE ||
-        f->kind != FLIGHT_CALL)
-        return false;
-    struct span all = rpc_member((struct span){handshake, strlen(handshake)}, "capabilities");
-    if (rpc_member(all, kinds[f->list].capability).n)
-        return false;
-    char empty[40];
-    snprintf(empty, sizeof empty, "{\"%s\":[]}", kinds[f->list].member);
-    answer_list(f, empty);
-    return true;
-}
-
 bool known_answer(struct flight *f)
 {
     struct session *s = f->session;
@@ -311,8 +293,6 @@ bool known_answer(struct flight *f)
     bool is_handshake = f->kind == FLIGHT_INITIALIZE;
     enum known_kind kind = is_handshake ? KNOWN_HANDSHAKE : f->list;
     bool is_discover = kind == KNOWN_HANDSHAKE && !is_handshake;
-    if (s->roots.is_neutral && answer_without(f))
-        return true;
     bool is_open = link_is_open(&s->link);
     if (kind == KNOWN_KIND_COUNT || (is_open && !s->is_shared && !is_discover))
         return false;
