@@ -20,3 +20,12 @@ bool base64_read(const char *text, size_t n, uint8_t **out, size_t *out_n)
     *out_n = room;
     return true;
 }
+
+char *base64_text(const char *bytes, size_t n)
+{
+    size_t room = BASE64_ENCODE_RAW_LENGTH(n);
+    char *text = xmalloc(room + 1);
+    base64_encode_raw(text, n, (const uint8_t *)bytes);
+    text[room] = '\0';
+    return text;
+}

@@ -1,6 +1,8 @@
 /* mcp/modern.c - which era a message is of, and the checks of the final server. See modern.h. */
 #include "mcp/modern.h"
 
+#include "base/base64.h"
+#include "base/str.h"
 #include "mcp/json_text.h"
 
 #include <ctype.h>
@@ -30,37 +32,6 @@ bool modern_is(const struct rpc_peek *peek, struct span version_header)
 
 /* --- header values --- */
 
-static int base64_of(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-/* Canonical base64 only: one text has one form. */
-static bool base64_write(struct buf *out, struct span text)
-{
-    if (text.n % 4)
-        return false;
-    for (size_t i = 0; i < text.n; i += 4) {
-        bool is_last = i + 4 == text.n;
-        int padding =
-            is_last ? (text.p[i + 3] == '=') + (text.p[i + 3] == '=' && text.p[i + 2] == '=') : 0;
-        unsigned bits = 0;
-        for (int k = 0; k < 4; k++) {
-            int digit = k >= 4 - padding ? 0 : base64_of(text.p[i + (size_t)k]);
-            if (digit < 0)
-                return false;
-            bits = bits << 6 | (unsigned)digit;
-        }
-        char bytes[3] = {(char)(bits >> 16), (char)(bits >> 8), (char)bits};
-        bool is_canonical = padding == 0 || (padding == 1 ? !bytes[2] : !bytes[2] && !bytes[1]);
-        if (!is_canonical || !buf_add(out, bytes, 3 - (size_t)padding))
-            return false;
-    }
-    return true;
-}
-
 /* Does a header carry this text, plain or in the base64 sentinel? (transports, value encoding) */
 static bool header_carries(struct span header, struct span raw)
 {
@@ -71,11 +42,16 @@ static bool header_carries(struct span header, struct span raw)
     if (header.n < wrap || memcmp(header.p, open, sizeof open - 1) != 0 ||
         memcmp(header.p + header.n - 2, close, 2) != 0)
         return json_text_equals(raw, header);
-    struct buf text = BUF_INIT(header.n);
-    struct span coded = {header.p + sizeof open - 1, header.n - wrap};
-    bool ok =
-        base64_write(&text, coded) && json_text_equals(raw, (struct span){text.data, text.len});
-    buf_release(&text);
+    const char *coded = header.p + sizeof open - 1;
+    size_t n = header.n - wrap, text_n;
+    uint8_t *text;
+    if (!base64_read(coded, n, &text, &text_n))
+        return false;
+    char *again = base64_text((char *)text, text_n); /* canonical base64 only: one text, one form */
+    bool ok = strlen(again) == n && memcmp(again, coded, n) == 0 &&
+              json_text_equals(raw, (struct span){(char *)text, text_n});
+    free(again);
+    free(text);
     return ok;
 }
 

@@ -2,6 +2,7 @@
  * modern.h. */
 #include "mcp/modern.h"
 
+#include "mcp/json_members.h"
 #include "mcp/json_scan.h"
 #include "mcp/json_text.h"
 
@@ -10,77 +11,15 @@
 
 #define NAMED(x) "io.modelcontextprotocol/" x
 
-/* --- copying objects --- */
-
-struct members { /* an object being written */
-    struct buf *out;
-    bool any;
-};
-
-static bool put(struct buf *out, struct span bytes)
-{
-    return bytes.n == 0 || buf_add(out, bytes.p, bytes.n);
-}
-
-static bool add_key(struct members *m, const char *key, size_t n)
-{
-    bool ok = buf_add_str(m->out, m->any ? ",\"" : "\"") && buf_add(m->out, key, n) &&
-              buf_add_str(m->out, "\":");
-    m->any = true;
-    return ok;
-}
-
-static bool add(struct members *m, const char *key, struct span raw)
-{
-    return add_key(m, key, strlen(key)) && put(m->out, raw);
-}
-
-static bool add_str(struct members *m, const char *key, const char *raw)
-{
-    return add(m, key, (struct span){raw, strlen(raw)});
-}
-
-/* What to do with a member that is copied: true, it was seen to (replaced, or left out). */
-typedef bool replace_fn(void *arg, struct members *m, struct span key, struct span value, bool *ok);
-
-/* The members of a raw object. */
-static bool copy(struct members *m, struct span object, replace_fn *replace, void *arg)
-{
-    struct json_scan scan = json_scan_of(object.p, object.n);
-    struct span key, value;
-    enum json_step step = JSON_BROKEN;
-    bool ok = json_enter(&scan, '{');
-    for (bool first = true; ok && (step = json_member(&scan, first, &key)) == JSON_ITEM;
-         first = false) {
-        ok = json_take(&scan, &value);
-        if (ok && !replace(arg, m, key, value, &ok))
-            ok = add_key(m, key.p, key.n) && put(m->out, value);
-    }
-    return ok && step == JSON_END;
-}
-
-static bool is_object(struct span raw)
-{
-    return raw.n && raw.p[0] == '{';
-}
-
-/* All or nothing. */
-static bool whole(struct buf *out, size_t before, bool ok)
-{
-    if (!ok)
-        out->len = before;
-    return ok;
-}
-
 /* --- a request for a legacy server --- */
 
-static bool replace_in_meta(void *arg, struct members *m, struct span key, struct span value,
+static bool replace_in_meta(void *arg, struct json_members *m, struct span key, struct span value,
                             bool *ok)
 {
     const struct span *id = arg;
     (void)value;
     if (json_text_is(key, "progressToken")) {
-        *ok = add(m, "progressToken", *id);
+        *ok = json_members_add(m, "progressToken", *id);
         return true;
     }
     return json_text_is(key, NAMED("protocolVersion")) ||
@@ -88,18 +27,18 @@ static bool replace_in_meta(void *arg, struct members *m, struct span key, struc
            json_text_is(key, NAMED("clientInfo")) || json_text_is(key, NAMED("logLevel"));
 }
 
-static bool replace_in_params(void *arg, struct members *m, struct span key, struct span value,
+static bool replace_in_params(void *arg, struct json_members *m, struct span key, struct span value,
                               bool *ok)
 {
     if (json_text_is(key, "inputResponses") || json_text_is(key, "requestState"))
         return true; /* the answer to a question that a legacy server cannot have asked so */
-    if (!json_text_is(key, "_meta") || !is_object(value))
+    if (!json_text_is(key, "_meta") || !json_is_raw_object(value))
         return false;
-    struct members meta = {.out = m->out};
+    struct json_members meta = {.out = m->out};
     size_t before = m->out->len;
     bool was_any = m->any;
-    *ok = add_str(m, "_meta", "{") && copy(&meta, value, replace_in_meta, arg) &&
-          buf_add_str(m->out, "}");
+    *ok = json_members_add_str(m, "_meta", "{") &&
+          json_members_copy(&meta, value, replace_in_meta, arg) && buf_add_str(m->out, "}");
     if (!meta.any) { /* nothing of it was for a legacy server */
         m->out->len = before;
         m->any = was_any;
@@ -110,14 +49,15 @@ static bool replace_in_params(void *arg, struct members *m, struct span key, str
 bool modern_write_legacy(struct buf *out, const struct rpc_peek *peek, struct span id)
 {
     size_t before = out->len;
-    struct members params = {.out = out};
-    bool ok = buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && put(out, id) &&
-              buf_add_str(out, ",\"method\":\"") && put(out, peek->method) &&
+    struct json_members params = {.out = out};
+    bool ok = buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && json_put(out, id) &&
+              buf_add_str(out, ",\"method\":\"") && json_put(out, peek->method) &&
               buf_add_str(out, "\"");
-    if (ok && is_object(peek->params))
+    if (ok && json_is_raw_object(peek->params))
         ok = buf_add_str(out, ",\"params\":{") &&
-             copy(&params, peek->params, replace_in_params, &id) && buf_add_str(out, "}");
-    return whole(out, before, ok && buf_add_str(out, "}"));
+             json_members_copy(&params, peek->params, replace_in_params, &id) &&
+             buf_add_str(out, "}");
+    return json_whole(out, before, ok && buf_add_str(out, "}"));
 }
 
 /* --- an answer for a modern client --- */
@@ -126,7 +66,7 @@ struct result {
     bool is_cached, has_type;
 };
 
-static bool replace_in_result(void *arg, struct members *m, struct span key, struct span value,
+static bool replace_in_result(void *arg, struct json_members *m, struct span key, struct span value,
                               bool *ok)
 {
     struct result *r = arg;
@@ -140,11 +80,11 @@ static bool replace_in_result(void *arg, struct members *m, struct span key, str
 static bool write_result(struct buf *out, struct span result, bool is_cached)
 {
     struct result r = {.is_cached = is_cached};
-    struct members m = {.out = out};
-    return buf_add_str(out, "{") && copy(&m, result, replace_in_result, &r) &&
-           (r.has_type || add_str(&m, "resultType", "\"complete\"")) &&
-           (!is_cached ||
-            (add_str(&m, "ttlMs", "0") && add_str(&m, "cacheScope", "\"private\""))) &&
+    struct json_members m = {.out = out};
+    return buf_add_str(out, "{") && json_members_copy(&m, result, replace_in_result, &r) &&
+           (r.has_type || json_members_add_str(&m, "resultType", "\"complete\"")) &&
+           (!is_cached || (json_members_add_str(&m, "ttlMs", "0") &&
+                           json_members_add_str(&m, "cacheScope", "\"private\""))) &&
            buf_add_str(out, "}");
 }
 
@@ -156,7 +96,7 @@ static int number_of(struct span raw)
     return sscanf(text, "%d", &value) == 1 ? value : 0;
 }
 
-static bool replace_in_error(void *arg, struct members *m, struct span key, struct span value,
+static bool replace_in_error(void *arg, struct json_members *m, struct span key, struct span value,
                              bool *ok)
 {
     int *code = arg;
@@ -165,7 +105,8 @@ static bool replace_in_error(void *arg, struct members *m, struct span key, stru
     *code = number_of(value);
     if (*code != -32002)
         return false;
-    *ok = add_str(m, "code", "-32602"); /* resource not found (server, resources, errors) */
+    *ok = json_members_add_str(m, "code",
+                               "-32602"); /* resource not found (server, resources, errors) */
     return true;
 }
 
@@ -174,54 +115,46 @@ bool modern_write_answer(struct buf *out, struct span message, struct span id, b
 {
     size_t before = out->len;
     struct span result = rpc_member(message, "result");
-    struct members m = {.out = out};
-    bool ok = buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && put(out, id);
+    struct json_members m = {.out = out};
+    bool ok = buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && json_put(out, id);
     *code = 0;
     if (result.n)
         ok = ok && buf_add_str(out, ",\"result\":") &&
-             (is_object(result) ? write_result(out, result, is_cached) : put(out, result));
+             (json_is_raw_object(result) ? write_result(out, result, is_cached)
+                                         : json_put(out, result));
     else
         ok = ok && buf_add_str(out, ",\"error\":{") &&
-             copy(&m, rpc_member(message, "error"), replace_in_error, code) &&
+             json_members_copy(&m, rpc_member(message, "error"), replace_in_error, code) &&
              buf_add_str(out, "}");
-    return whole(out, before, ok && buf_add_str(out, "}"));
+    return json_whole(out, before, ok && buf_add_str(out, "}"));
 }
 
 /* --- notifications --- */
 
-static bool replace_token(void *arg, struct members *m, struct span key, struct span value,
+static bool replace_token(void *arg, struct json_members *m, struct span key, struct span value,
                           bool *ok)
 {
     const struct span *token = arg;
     (void)value;
     if (!json_text_is(key, "progressToken"))
         return false;
-    *ok = add(m, "progressToken", *token);
+    *ok = json_members_add(m, "progressToken", *token);
     return true;
 }
 
 bool modern_write_progress(struct buf *out, struct span message, struct span token)
 {
     size_t before = out->len;
-    struct members m = {.out = out};
-    return whole(out, before,
-                 buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\","
-                                  "\"params\":{") &&
-                     copy(&m, rpc_member(message, "params"), replace_token, &token) &&
-                     buf_add_str(out, "}}"));
+    struct json_members m = {.out = out};
+    return json_whole(
+        out, before,
+        buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\","
+                         "\"params\":{") &&
+            json_members_copy(&m, rpc_member(message, "params"), replace_token, &token) &&
+            buf_add_str(out, "}}"));
 }
 
-static bool nothing(void *arg, struct members *m, struct span key, struct span value, bool *ok)
-{
-    (void)arg;
-    (void)m;
-    (void)key;
-    (void)value;
-    (void)ok;
-    return false;
-}
-
-static bool is_subscription(void *arg, struct members *m, struct span key, struct span value,
+static bool is_subscription(void *arg, struct json_members *m, struct span key, struct span value,
                             bool *ok)
 {
     (void)arg;
@@ -236,15 +169,16 @@ struct tag {
     bool is_there;
 };
 
-static bool write_tag(struct members *m, struct span meta, struct span id)
+static bool write_tag(struct json_members *m, struct span meta, struct span id)
 {
-    struct members inner = {.out = m->out};
-    return add_str(m, "_meta", "{") &&
-           (!is_object(meta) || copy(&inner, meta, is_subscription, NULL)) &&
-           add(&inner, NAMED("subscriptionId"), id) && buf_add_str(m->out, "}");
+    struct json_members inner = {.out = m->out};
+    return json_members_add_str(m, "_meta", "{") &&
+           (!json_is_raw_object(meta) || json_members_copy(&inner, meta, is_subscription, NULL)) &&
+           json_members_add(&inner, NAMED("subscriptionId"), id) && buf_add_str(m->out, "}");
 }
 
-static bool replace_meta(void *arg, struct members *m, struct span key, struct span value, bool *ok)
+static bool replace_meta(void *arg, struct json_members *m, struct span key, struct span value,
+                         bool *ok)
 {
     struct tag *tag = arg;
     if (!json_text_is(key, "_meta"))
@@ -258,15 +192,16 @@ bool modern_write_tagged(struct buf *out, struct span message, struct span id)
 {
     size_t before = out->len;
     struct rpc_peek peek;
-    struct members m = {.out = out};
+    struct json_members m = {.out = out};
     struct tag tag = {.id = id};
     rpc_peek(message.p, message.n, &peek);
     bool ok = peek.kind == RPC_NOTIFICATION &&
-              buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"method\":\"") && put(out, peek.method) &&
-              buf_add_str(out, "\",\"params\":{") &&
-              (!is_object(peek.params) || copy(&m, peek.params, replace_meta, &tag)) &&
+              buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"method\":\"") &&
+              json_put(out, peek.method) && buf_add_str(out, "\",\"params\":{") &&
+              (!json_is_raw_object(peek.params) ||
+               json_members_copy(&m, peek.params, replace_meta, &tag)) &&
               (tag.is_there || write_tag(&m, (struct span){0}, id)) && buf_add_str(out, "}}");
-    return whole(out, before, ok);
+    return json_whole(out, before, ok);
 }
 
 /* --- log levels --- */
@@ -321,27 +256,27 @@ bool modern_listen_wants(struct span filter, const struct rpc_peek *notification
 bool modern_write_acknowledged(struct buf *out, struct span id, struct span filter)
 {
     size_t before = out->len;
-    struct members m = {.out = out};
+    struct json_members m = {.out = out};
     struct span uris = rpc_member(filter, "resourceSubscriptions");
     bool ok = buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"method\":"
                                "\"notifications/subscriptions/acknowledged\",\"params\":{\"_meta\":"
                                "{\"" NAMED("subscriptionId") "\":") &&
-              put(out, id) && buf_add_str(out, "},\"notifications\":{");
+              json_put(out, id) && buf_add_str(out, "},\"notifications\":{");
     for (size_t i = 0; ok && i < sizeof changes / sizeof *changes; i++)
         if (span_is(rpc_member(filter, changes[i].key), "true"))
-            ok = add_str(&m, changes[i].key, "true");
-    ok = ok && (!uris.n || uris.p[0] != '[' || add(&m, "resourceSubscriptions", uris));
-    return whole(out, before, ok && buf_add_str(out, "}}}"));
+            ok = json_members_add_str(&m, changes[i].key, "true");
+    ok = ok && (!uris.n || uris.p[0] != '[' || json_members_add(&m, "resourceSubscriptions", uris));
+    return json_whole(out, before, ok && buf_add_str(out, "}}}"));
 }
 
 bool modern_write_listen_end(struct buf *out, struct span id)
 {
     size_t before = out->len;
-    return whole(out, before,
-                 buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && put(out, id) &&
-                     buf_add_str(out, ",\"result\":{\"resultType\":\"complete\",\"_meta\":"
-                                      "{\"" NAMED("subscriptionId") "\":") &&
-                     put(out, id) && buf_add_str(out, "}}}"));
+    return json_whole(out, before,
+                      buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":") && json_put(out, id) &&
+                          buf_add_str(out, ",\"result\":{\"resultType\":\"complete\",\"_meta\":"
+                                           "{\"" NAMED("subscriptionId") "\":") &&
+                          json_put(out, id) && buf_add_str(out, "}}}"));
 }
 
 /* --- requests of our own --- */
@@ -349,14 +284,17 @@ bool modern_write_listen_end(struct buf *out, struct span id)
 bool modern_write_params(struct buf *out, struct span params, struct span capabilities)
 {
     size_t before = out->len;
-    struct members all = {.out = out}, declared = {.out = out};
-    bool ok = buf_add_str(out, "{") &&
-              add_str(&all, "_meta",
-                      "{\"" NAMED("protocolVersion") "\":\"" MODERN_REVISION "\",\"" NAMED(
-                          "clientInfo") "\":{\"name\":\"poold\",\"version\":\"" POOLD_VERSION
-                                        "\"},\"" NAMED("clientCapabilities") "\":{") &&
-              (!is_object(capabilities) || copy(&declared, capabilities, nothing, NULL)) &&
-              buf_add_str(out, "}}") && (!is_object(params) || copy(&all, params, nothing, NULL)) &&
-              buf_add_str(out, "}");
-    return whole(out, before, ok);
+    struct json_members all = {.out = out}, declared = {.out = out};
+    bool ok =
+        buf_add_str(out, "{") &&
+        json_members_add_str(&all, "_meta",
+                             "{\"" NAMED("protocolVersion") "\":\"" MODERN_REVISION "\",\"" NAMED(
+                                 "clientInfo") "\":{\"name\":\"poold\",\"version\":\"" POOLD_VERSION
+                                               "\"},\"" NAMED("clientCapabilities") "\":{") &&
+        (!json_is_raw_object(capabilities) ||
+         json_members_copy(&declared, capabilities, NULL, NULL)) &&
+        buf_add_str(out, "}}") &&
+        (!json_is_raw_object(params) || json_members_copy(&all, params, NULL, NULL)) &&
+        buf_add_str(out, "}");
+    return json_whole(out, before, ok);
 }
