@@ -11,6 +11,7 @@
 #include "front/replay.h"
 #include "front/restore.h"
 #include "front/roots.h"
+#include "front/upgrade.h"
 #include "front/trail.h"
 
 #include <stdarg.h>
@@ -119,6 +120,7 @@ static void flight_free(struct flight *f)
     asked_forget(f->session, f);
     lean_free(f);
     modern_free(f);
+    upgrade_free(f);
     replay_end(f->replay);
     free(f->parts);
     if (f->trail)
@@ -233,6 +235,8 @@ void flight_go(struct flight *f)
     }
     if (f->kind == FLIGHT_CALL && f->list == KNOWN_KIND_COUNT)
         f->session->roots.has_called = true;
+    if (f->upgraded && f->session->link.transport != &link_upgraded)
+        upgrade_undo(f);
     daemon_touch(d);
     front_count_handover(f);
     link_send(&f->session->link, f);
@@ -289,6 +293,8 @@ void flight_fail(struct flight *f, enum err_code code, const char *fmt, ...)
 
 void flight_end(struct flight *f)
 {
+    if (f->upgraded && upgrade_goes_on(f))
+        return;
     if (f->has_answer || f->kind == FLIGHT_ONEWAY) {
         finish(f);
         return;

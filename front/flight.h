@@ -56,6 +56,7 @@ struct flight {
     enum flight_form form;
     const struct flight_client *client;
     struct modern_call *modern; /* of a modern client's (modern.h), or NULL */
+    struct upgraded *upgraded;   /* on its way to a stateless daemon (upgrade.h), or NULL */
     struct lean *lean; /* of a call that is answered from the list of tools (lean.h), or NULL */
     void *client_self; /* of that client adapter, if it keeps anything per flight */
     struct conn *conn; /* HTTP client's connection, NULL when gone or not HTTP */

@@ -64,6 +64,7 @@ static const struct link_transport *transport_of(const struct session *s)
     const struct daemon *d = s->daemon;
     bool is_stateless = s->modern && (d->eras & ERA_MODERN);
     return is_stateless                      ? &link_modern
+           : d->eras == ERA_MODERN           ? &link_upgraded
            : d->transport == TRANSPORT_STDIO ? &link_stdio
            : d->transport == TRANSPORT_SSE   ? &link_sse
                                              : &link_http;
@@ -117,7 +118,8 @@ bool link_is_open(const struct link *l)
 
 bool link_is_known_upstream(const struct link *l)
 {
-    return l->state == LINK_OPEN || (l->state == LINK_OPENING && l->is_initialized_sent);
+    bool is_taken = l->state == LINK_OPEN || (l->state == LINK_OPENING && l->is_initialized_sent);
+    return is_taken && l->transport != &link_upgraded;
 }
 
 void link_close(struct link *l)

@@ -34,6 +34,7 @@ extern const struct link_transport link_http;  /* front/link_http.c */
 extern const struct link_transport link_sse;   /* front/link_sse.c */
 extern const struct link_transport link_stdio; /* front/link_stdio.c */
 extern const struct link_transport link_modern; /* front/link_modern.c: open at once, no session */
+extern const struct link_transport link_upgraded; /* front/link_upgraded.c: for clients with one */
 
 struct link {
     struct session *session;
@@ -105,5 +106,7 @@ void link_suspect(struct link *l);
 bool link_initialize_body(struct link *l, struct buf *out) MUST_CHECK;
 /* link_push.c: the timer of l->trail, data l. */
 void link_push_again(struct ev_loop *loop, ev_timer *w, int events);
+/* The response among the events of an SSE answer, appended to out. (link_http.c) */
+bool link_find_response(const char *bytes, size_t n, struct buf *out) MUST_CHECK;
 /* Where the daemon listens for MCP, and the Host it wants. */
 const char *link_path(const struct link *l);

@@ -124,8 +124,7 @@ static bool send_initialized(struct link *l)
     return true;
 }
 
-/* The response among the events of an SSE answer, appended to out. */
-static bool find_response(const char *bytes, size_t n, struct buf *out)
+bool link_find_response(const char *bytes, size_t n, struct buf *out)
 {
     struct sse_splitter split = {0};
     for (size_t at = 0, len; at < n && (len = sse_first(&split, bytes + at, n - at)) > 0;
@@ -148,7 +147,7 @@ static void on_initialize_end(void *self, enum upstream_end how)
     }
     struct buf message = BUF_INIT(CAP_HANDSHAKE);
     struct span json = {l->held.data, l->held.len};
-    if (l->is_result_sse && find_response(l->held.data, l->held.len, &message))
+    if (l->is_result_sse && link_find_response(l->held.data, l->held.len, &message))
         json = (struct span){message.data, message.len};
     bool ok;
     if (l->status != 200 && rpc_is_response(json.p, json.n) != 1) {

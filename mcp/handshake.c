@@ -180,6 +180,42 @@ bool handshake_discover(struct buf *out, struct span result, struct span id, con
     return ok;
 }
 
+/* Who the server is stands in _meta there. */
+static json_t *server_info(json_t *discovered)
+{
+    json_t *info =
+        json_object_get(json_object_get(discovered, "_meta"), "io.modelcontextprotocol/serverInfo");
+    if (!info)
+        info = json_object_get(discovered, "serverInfo");
+    return json_is_object(info) ? json_incref(info)
+                                : json_pack("{s:s, s:s}", "name", "unknown", "version", "0");
+}
+
+bool handshake_from_discover(struct buf *out, struct span result, struct span protocol)
+{
+    json_t *root = json_loadb(result.p ? result.p : "", result.n, 0, NULL);
+    json_t *capabilities = json_object_get(root, "capabilities");
+    json_t *offered = protocol.n ? json_loadb(protocol.p, protocol.n, JSON_DECODE_ANY, NULL) : NULL;
+    const char *revision = json_string_value(offered);
+    bool ok = json_is_object(capabilities);
+    if (ok) {
+        json_t *answer = json_object();
+        json_object_set_new(answer, "protocolVersion",
+                            json_string(revision && is_legacy(revision) ? revision
+                                                                        : NEWEST_LEGACY));
+        json_object_del(capabilities, "extensions"); /* of the revision's own making */
+        json_object_set(answer, "capabilities", capabilities);
+        json_object_set_new(answer, "serverInfo", server_info(root));
+        if (json_object_get(root, "instructions"))
+            json_object_set(answer, "instructions", json_object_get(root, "instructions"));
+        ok = write_result(out, (struct span){"\"poold-initialize\"", 18}, answer);
+        json_decref(answer);
+    }
+    json_decref(offered);
+    json_decref(root);
+    return ok;
+}
+
 char *handshake_params(struct span client_info)
 {
     static const char ours[] = "{\"name\":\"poold\",\"version\":\"" POOLD_VERSION "\"}";

@@ -22,6 +22,9 @@ bool handshake_neutral(struct buf *out, struct span params, char *protocol, size
  * sessions, that of its initialize. */
 bool handshake_discover(struct buf *out, struct span result, struct span id,
                         const char *note) MUST_CHECK;
+/* The whole answer to initialize, in this revision (raw, what the client has offered), out of a
+ * daemon's result of server/discover: for a client with sessions before a daemon that knows none. */
+bool handshake_from_discover(struct buf *out, struct span result, struct span protocol) MUST_CHECK;
 /* initialize params of the front's own for a client that has no session: nothing is declared that a
  * daemon could ask for. client_info: raw object or empty. New string. */
 char *handshake_params(struct span client_info);

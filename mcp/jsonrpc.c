@@ -290,6 +290,19 @@ bool rpc_batch_next(const char **at, const char *end, struct span *element)
     return true;
 }
 
+bool rpc_member_next(const char **at, const char *end, struct span *key, struct span *value)
+{
+    struct json_scan s = {.p = *at, .end = end, .depth = 1};
+    bool first = json_peek_byte(&s) == '{';
+    if (first)
+        s.p++;
+    if (json_member(&s, first, key) != JSON_ITEM || !json_take(&s, value))
+        return false;
+    json_peek_byte(&s);
+    *at = s.p;
+    return true;
+}
+
 bool rpc_text_is(struct span raw, const char *text)
 {
     return json_text_is(raw, text);

@@ -49,6 +49,9 @@ bool rpc_text_is(struct span raw, const char *text);
  * behind each element; false at the end (also for bytes that are no array). */
 bool rpc_batch_next(const char **at, const char *end, struct span *element);
 
+/* The same over the members of an object; key is what is between its quotes. */
+bool rpc_member_next(const char **at, const char *end, struct span *key, struct span *value);
+
 /* Does a message that starts with these bytes (possibly cut anywhere) show by its first depth-1
  * keys that it is a response? 1 yes, 0 no, -1 not decidable yet. Stops at the first of method,
  * result, error: for the forwarding path. 0 as well for

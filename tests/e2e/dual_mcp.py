@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""fake_mcp.py that remembers all requests and speaks 2026-07-28 too (not with FAKE_ERA=legacy).
+"""fake_mcp.py that remembers all requests and speaks 2026-07-28 too (not with FAKE_ERA=legacy; only that with
+FAKE_ERA=modern).
 
 More tools: seen (requests so far: method, header names, _meta keys, id), ask (input_required until it is
 answered), change (a tool more, and who listens is told), log (a notice), lost (how many calls were taken
@@ -17,6 +18,7 @@ import fake_mcp
 MODERN = "2026-07-28"
 TAG = "io.modelcontextprotocol/subscriptionId"
 is_legacy = os.environ.get("FAKE_ERA") == "legacy"
+is_modern = os.environ.get("FAKE_ERA") == "modern"
 seen, listens, lost = [], [], []
 fake_mcp.TOOLS += [{"name": n, "description": n, "inputSchema": {"type": "object"}}
                    for n in ("seen", "ask", "change", "log", "lost", "wait", "missing", "touch")]
@@ -62,6 +64,9 @@ class Dual(fake_mcp.Handler):
                      "headers": sorted(h.lower() for h in self.headers if h.lower().startswith(("mcp-", "auth")))})
         if self.headers.get("MCP-Protocol-Version") == MODERN and not is_legacy:
             return self.modern(message)
+        if is_modern:
+            return self.send(400, {"jsonrpc": "2.0", "id": message.get("id"), "error": {
+                "code": -32022, "message": "Unsupported protocol version", "data": {"supported": [MODERN]}}})
         if message.get("method") == "tools/call" and message["params"]["name"] in ("log", "wait", "missing"):
             return self.special(message)
         if message.get("method") == "notifications/cancelled":
@@ -102,6 +107,8 @@ class Dual(fake_mcp.Handler):
             result = fake_mcp.text(json.dumps([params["requestState"], params["inputResponses"]]))
         elif method == "tools/call" and params["name"] == "wait":
             return self.wait(reply)
+        elif method == "tools/call" and params["name"] == "log":
+            return self.log(reply, params["_meta"].get("io.modelcontextprotocol/logLevel"))
         elif method == "tools/call":
             result = call_tool(params["name"], params.get("arguments", {}), lambda *_: None, None)
         else:
@@ -109,6 +116,13 @@ class Dual(fake_mcp.Handler):
         if method != "tools/call":
             result = {"ttlMs": 60000, "cacheScope": "public", **result}
         self.send(200, {**reply, "result": {"resultType": "complete", **result}})
+
+    def log(self, reply, level):
+        self.start_stream()
+        if level:
+            self.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": level, "data": "x"}})
+        self.event({**reply, "result": {"resultType": "complete", **fake_mcp.text("logged")}})
+        self.chunk(b"")
 
     def wait(self, reply):
         for _ in range(200):
