@@ -56,3 +56,10 @@ def test_it_is_answered_as_by_the_server_itself(sides, question):
     inspector, directly, ways = sides
     said = inspector.ask(directly, question)
     assert [inspector.ask(way, question) for way in ways] == [said] * 3
+
+
+@pytest.mark.parametrize("question", ["tools", "argument", "no such resource"])
+def test_it_is_answered_in_the_newest_revision_too(sides, question):
+    inspector, directly, ways = sides
+    newest = ["--protocol-era", "modern"]
+    assert inspector.ask([*ways[0], *newest], question) == inspector.ask([*directly, *newest], question)
