@@ -9,6 +9,7 @@
 #include "front/asked.h"
 #include "front/flight.h"
 #include "front/modern.h"
+#include "front/replay.h"
 #include "front/restore.h"
 #include "front/session_id.h"
 #include "front/session_parts.h"
@@ -225,6 +226,7 @@ static void free_session(struct session *s)
     known_close(s);
     modern_close(s);
     asked_forget(s, NULL);
+    replay_end(s->replay);
     link_finish(&s->link);
     list_remove(&s->node);
     list_remove(&s->stream_node);
