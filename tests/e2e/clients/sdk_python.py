@@ -7,7 +7,7 @@ usage: sdk_python.py http|sse|modern URL
 import json
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 from anyio import to_thread
@@ -74,12 +74,16 @@ async def obey(session, instructions, heard):
 async def modern(url, heard):
     """The client object of SDK 2 that speaks the revision 2026-07-28, and its stream of changes."""
     from mcp import Client
+    from mcp.client.subscriptions import SubscriptionLost
     async with Client(url, mode="2026-07-28") as client, anyio.create_task_group() as tasks:
         async def listen():
-            async with client.listen(tools_list_changed=True) as changes:
-                ready.set()
-                async for _ in changes:
-                    heard.append("notifications/tools/list_changed")
+            while True:  # the SDK leaves that to its user
+                with suppress(SubscriptionLost):
+                    async with client.listen(tools_list_changed=True) as changes:
+                        ready.set()
+                        async for _ in changes:
+                            heard.append("notifications/tools/list_changed")
+                await anyio.sleep(0.1)
         ready = anyio.Event()
         tasks.start_soon(listen)
         await ready.wait()
