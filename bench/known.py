@@ -3,8 +3,8 @@
 
     bench/known.py BUILD_DIR [ROUNDS]     (a release build; Serena as ./quickstart installs it)
 
-Servers: Serena and a small one on the Python SDK 2 (tests/e2e/clients/sdk_server.py). Legacy is connect + initialize +
-initialized + tools/list. Prints medians of ROUNDS (50) as a Markdown table; direct and front take turns. The clients of the daemon that is down are a
+Servers: Serena and a small one on the Python SDK 2 (tests/e2e/clients/sdk_server.py); both speak both eras. Legacy is
+connect + initialize + initialized + tools/list, modern is connect + server/discover + tools/list. Prints medians of ROUNDS (50) as a Markdown table; direct and front take turns. The clients of the daemon that is down are a
 process that ends, as `claude mcp list` does, so that it stays down.
 """
 import json
@@ -19,7 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "e2e"))
-from mcp_client import Client  # noqa: E402
+from mcp_client import Client, ModernClient  # noqa: E402
 
 
 def legacy(url):
@@ -28,7 +28,14 @@ def legacy(url):
     client.close()
 
 
-ERAS = {"legacy": legacy}
+def modern(url):
+    client = ModernClient(url)
+    client.request("server/discover")
+    client.request("tools/list")
+    client.close()
+
+
+ERAS = {"legacy": legacy, "modern": modern}
 
 
 def times(era, urls, rounds):

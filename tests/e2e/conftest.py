@@ -91,6 +91,11 @@ class Pool:
                         + self.log_tail())
         return done
 
+    def connect_command(self, *words):
+        """`poolctl connect` as people write it into a mcpServers file, with this pool's places."""
+        return [str(BIN / "poolctl"), "--config", str(self.config_file), "--state-dir", str(self.state), "--run-dir",
+                str(self.run), "--listen", f"127.0.0.1:{self.port}", "connect", *words]
+
     def json(self, *words, **kw):
         return json.loads(self.ctl(*words, "--json", **kw).stdout)
 

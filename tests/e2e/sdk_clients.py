@@ -40,6 +40,8 @@ class Sdk:
         if not needed.exists():
             pytest.skip(f"{needed} is not there: ./runtests installs it")
         self.kind, self.cwd = kind, cwd
+        if transport == "stdio":
+            url = url or json.dumps(pool.connect_command())
         url = url or pool.url + ("/sse" if transport == "sse" else "/mcp")
         self.log = pool.root / f"client-{kind}.log"
         self.said = self.log.open("ab")

@@ -21,16 +21,10 @@ NO_PROJECT, NOT_RUNNING, TOO_BIG, DAEMON_LOST = -31003, -31007, -31015, -31019
 STDIO = ["py1-stdio", "py2-stdio", "ts1-stdio", "ts2-stdio"]
 
 
-def command(pool, *words):
-    """As people write it into a mcpServers file, with this pool's places."""
-    return [str(BIN / "poolctl"), "--config", str(pool.config_file), "--state-dir", str(pool.state), "--run-dir",
-            str(pool.run), "--listen", f"127.0.0.1:{pool.port}", "connect", *words]
-
-
 class Connect(Program):
     def __init__(self, pool, cwd, *words, **env):
         self.said = (pool.root / "connect.log").open("ab")
-        super().__init__(command(pool, *words), cwd, {**pool.env, **env}, self.said)
+        super().__init__(pool.connect_command(*words), cwd, {**pool.env, **env}, self.said)
 
     def stderr(self, pool):
         return (pool.root / "connect.log").read_text()
@@ -59,7 +53,7 @@ def sdk(pool):
     made = []
 
     def make(kind, cwd, *words):
-        made.append(Sdk(pool, kind, cwd, json.dumps(command(pool, *words))))
+        made.append(Sdk(pool, kind, cwd, json.dumps(pool.connect_command(*words))))
         return made[-1].connected()
     yield make
     for one in made:
@@ -127,11 +121,11 @@ def test_where_there_is_no_project_the_client_is_told(pool, connect):
 def test_stdout_is_for_mcp_only(pool, project):
     """Also where poold has to be started, and where the command line is wrong."""
     ping = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}) + "\n"
-    done = subprocess.run(command(pool), cwd=project(), env=pool.env, input=ping, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(pool.connect_command(), cwd=project(), env=pool.env, input=ping, capture_output=True, text=True, timeout=60)
     assert (done.returncode, json.loads(done.stdout)) == (0, {"jsonrpc": "2.0", "id": 1, "result": {}})
-    wrong = subprocess.run(command(pool, "--nonsense"), env=pool.env, capture_output=True, text=True, timeout=60)
+    wrong = subprocess.run(pool.connect_command("--nonsense"), env=pool.env, capture_output=True, text=True, timeout=60)
     assert wrong.returncode == 2 and not wrong.stdout and "nonsense" in wrong.stderr
-    nowhere = subprocess.run(command(pool, "--project", "no/where"), env=pool.env, input=ping.replace("ping", "tools/list"),
+    nowhere = subprocess.run(pool.connect_command("--project", "no/where"), env=pool.env, input=ping.replace("ping", "tools/list"),
                              capture_output=True, text=True, timeout=60)
     assert nowhere.returncode == 0 and json.loads(nowhere.stdout)["error"]["code"] == NO_PROJECT
 
@@ -159,7 +153,7 @@ def test_it_ends_with_a_client_that_is_killed(pool, project):
             "p.stdin.write(b'{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"slow\","
             "\"arguments\":{\"seconds\":60}}}\\n'); p.stdin.flush()\n"
             "print(p.stdout.readline(), flush=True)\ntime.sleep(600)\n")
-    client = subprocess.Popen([sys.executable, "-c", code, *command(pool)], cwd=a, env=pool.env, stdout=subprocess.PIPE)
+    client = subprocess.Popen([sys.executable, "-c", code, *pool.connect_command()], cwd=a, env=pool.env, stdout=subprocess.PIPE)
     client.stdout.readline()
     wait_until(lambda: pool.daemon(a)["inFlight"] == 1, "a call is under way")
     assert connect_pid(pool)
@@ -172,7 +166,7 @@ def test_it_ends_with_a_client_that_is_killed(pool, project):
 def test_what_was_asked_before_the_end_of_the_input_is_answered(pool, project):
     said = "".join(json.dumps({"jsonrpc": "2.0", "id": i, "method": "tools/call",
                                "params": {"name": "slow", "arguments": {"seconds": 1}}}) + "\n" for i in range(3))
-    done = subprocess.run(command(pool), cwd=project(), env=pool.env, input=said.rstrip("\n"), capture_output=True, text=True,
+    done = subprocess.run(pool.connect_command(), cwd=project(), env=pool.env, input=said.rstrip("\n"), capture_output=True, text=True,
                           timeout=60)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0 and sorted(m["id"] for m in answers) == [0, 1, 2]
@@ -344,7 +338,7 @@ def test_claude_code_gets_the_same_as_with_the_url(pool, project):
     pool.start()
     model = Model()
     program = Claude(pool, model)
-    first, *words = command(pool)
+    first, *words = pool.connect_command()
     config = {"mcpServers": {"poold": {"command": first, "args": words}}}
     (a / ".mcp.json").write_text(json.dumps(config))
     calls = [("whoami", {}), ("echo", {"text": "there"})]

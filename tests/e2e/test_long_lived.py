@@ -20,12 +20,17 @@ from sdk_clients import SdkError, sdk  # noqa: F401  (a fixture)
 NAMES = {"ts1-http": "TypeScript SDK 1.32.2, Streamable HTTP", "ts1-sse": "TypeScript SDK 1.32.2, HTTP+SSE",
          "ts2-http": "TypeScript SDK 2.4.0, Streamable HTTP", "ts2-sse": "TypeScript SDK 2.4.0, HTTP+SSE",
          "py1-http": "Python SDK 1.30.0, Streamable HTTP", "py1-sse": "Python SDK 1.30.0, HTTP+SSE",
-         "py2-http": "Python SDK 2.3.0, Streamable HTTP", "py2-sse": "Python SDK 2.3.0, HTTP+SSE"}
+         "py2-http": "Python SDK 2.3.0, Streamable HTTP", "py2-sse": "Python SDK 2.3.0, HTTP+SSE",
+         "ts2-modern": "TypeScript SDK 2.4.0, 2026-07-28", "py2-modern": "Python SDK 2.3.0, 2026-07-28",
+         "ts1-stdio": "TypeScript SDK 1.32.2, `poolctl connect`", "py2-stdio": "Python SDK 2.3.0, `poolctl connect`"}
 KINDS = list(NAMES)
-HTTP = [kind for kind in KINDS if kind.endswith("-http")]
+HTTP = [kind for kind in KINDS if kind.endswith(("-http", "-modern"))]
+SOME = ["ts1-http", "py1-http", "ts2-modern", "py2-modern"]  # real servers start slowly
 SERVERS = {"fake": fake_server(), "fake-json": fake_server("--json"), "fake-sse": fake_server("--transport", "sse", type="sse"),
            "sdk": {"command": sys.executable, "type": "http",
-                   "args": [str(HERE / "clients/sdk_server.py"), "${POOLD_PORT}", "${POOLD_PROJECT}"]}}
+                   "args": [str(HERE / "clients/sdk_server.py"), "${POOLD_PORT}", "${POOLD_PROJECT}"]},
+           "sdk-stdio": {"command": sys.executable, "type": "stdio",
+                         "args": [str(HERE / "clients/sdk_server.py"), "stdio", "${POOLD_PROJECT}"]}}
 UNANSWERED = 10  # seconds after which a call counts as never answered
 
 
@@ -34,8 +39,9 @@ def living(pool, sdk):
     """make(server, kinds) -> a connected client of each kind, each in a project of its own."""
     def make(server, kinds=KINDS):
         pool.configure({server: SERVERS[server]}, maxDaemons=20)
-        pool.start()
-        clients = [sdk(kind, make_project(pool, kind), connect=False) for kind in kinds]
+        projects = [make_project(pool, kind) for kind in kinds]
+        at_once(lambda project: pool.ctl("ensure", project), projects)
+        clients = [sdk(*both, connect=False) for both in zip(kinds, projects)]
         for client in clients:
             client.connected()
             assert str(client.cwd) in client.instructions
@@ -47,6 +53,12 @@ def living(pool, sdk):
 def daemons(pool):
     """project -> row of `poolctl list`."""
     return {d["project"]: d for d in pool.json("list")}
+
+
+def at_once(what, *arguments):
+    """[what(...) of each], all at the same time."""
+    with ThreadPoolExecutor(len(arguments[0])) as threads:
+        return list(threads.map(what, *arguments))
 
 
 def all_call(clients):
@@ -101,18 +113,13 @@ def fate_of(client, number, seconds):
         return "error that says so" if "may have run" in str(e) else "error"
 
 
-def at_once(what, *arguments):
-    """[what(...) of each], all at the same time."""
-    with ThreadPoolExecutor(len(arguments[0])) as threads:
-        return list(threads.map(what, *arguments))
-
-
 def assert_fates(column, fates, kinds=KINDS):
     """One for each of the kinds, in that order."""
     assert_documented(column, {NAMES[kind]: fate for kind, fate in zip(kinds, fates)})
 
 
-@pytest.mark.parametrize("server, kinds", [("fake", KINDS), ("fake-json", HTTP), ("fake-sse", KINDS[::3]), ("sdk", HTTP)])
+@pytest.mark.parametrize("server, kinds", [("fake", KINDS), ("fake-json", HTTP), ("fake-sse", KINDS[::3]), ("sdk", SOME),
+                                           ("sdk-stdio", ["ts2-http", "py2-stdio"])])
 def test_every_client_goes_on_when_its_daemon_is_evicted_or_killed(pool, living, server, kinds):
     clients = living(server, kinds)
     seen = [all_call(clients)]
@@ -149,7 +156,7 @@ def calls_over_a_kill(pool, clients, age):
     return fates, at_once(works_by_itself, clients)
 
 
-@pytest.mark.parametrize("server, kinds", [("fake", KINDS), ("sdk", HTTP)])
+@pytest.mark.parametrize("server, kinds", [("fake", KINDS), ("sdk", SOME), ("sdk-stdio", SOME[:2])])
 def test_a_call_under_way_when_poold_is_killed_ends_as_documented(pool, living, server, kinds):
     fates, later = calls_over_a_kill(pool, living(server, kinds), 1)
     assert_fates("call under way in a kill of poold", fates, kinds)
@@ -160,7 +167,7 @@ def test_a_call_whose_daemon_answers_in_json_is_saved_once_it_is_no_longer_short
     """Until then nothing was said to its client, and what a client does with a lost connection is its own affair."""
     clients = living("fake-json", HTTP)
     fates, later = calls_over_a_kill(pool, clients, 1)
-    assert fates == ["error that says so"] * 4 and later == ["work"] * 4
+    assert set(fates) == {"error that says so"} and set(later) == {"work"}
     fates, later = calls_over_a_kill(pool, clients, 0)
     assert_fates("the same in its first 0.4 s", fates, HTTP)
     assert_fates("calls after that one", later, HTTP)
@@ -183,7 +190,7 @@ def hears(client, tell, seconds=7):
     return False
 
 
-@pytest.mark.parametrize("server, kinds", [("fake", KINDS), ("sdk", HTTP)])
+@pytest.mark.parametrize("server, kinds", [("fake", KINDS), ("sdk", SOME)])
 def test_pushes_go_on_after_kills_of_poold_as_documented(pool, living, server, kinds):
     """Three kills, because SDKs count how often a stream was lost; nothing is called in between."""
     clients = living(server, kinds)

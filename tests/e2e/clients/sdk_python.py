@@ -7,7 +7,7 @@ usage: sdk_python.py http|sse|modern URL
 import json
 import os
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import anyio
 from anyio import to_thread
@@ -75,15 +75,15 @@ async def modern(url, heard):
     """The client object of SDK 2 that speaks the revision 2026-07-28, and its stream of changes."""
     from mcp import Client
     from mcp.client.subscriptions import SubscriptionLost
-    async with Client(url, mode="2026-07-28") as client, anyio.create_task_group() as tasks:
+    async with Client(url) as client, anyio.create_task_group() as tasks:
         async def listen():
-            while True:  # the SDK leaves that to its user
-                with suppress(SubscriptionLost):
-                    async with client.listen(tools_list_changed=True) as changes:
-                        ready.set()
-                        async for _ in changes:
-                            heard.append("notifications/tools/list_changed")
-                await anyio.sleep(0.1)
+            try:
+                async with client.listen(tools_list_changed=True) as changes:
+                    ready.set()
+                    async for _ in changes:
+                        heard.append("notifications/tools/list_changed")
+            except SubscriptionLost:
+                pass  # listening again is left to the SDK's user
         ready = anyio.Event()
         tasks.start_soon(listen)
         await ready.wait()
@@ -99,7 +99,8 @@ async def main(kind, url):
             heard.append(note)
     if kind == "modern":
         async with modern(url, heard) as client:
-            await obey(client, (await client.session.discover()).instructions, heard)
+            assert client.protocol_version == "2026-07-28"
+            await obey(client, client.instructions, heard)
         return
     if kind == "stdio":
         command, *words = json.loads(url)

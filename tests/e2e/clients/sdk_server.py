@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A server on the Python SDK 2 (both eras, Streamable HTTP), with the tools of fake_mcp.py that live clients need.
+"""A server on the Python SDK 2 (Streamable HTTP in both eras, or stdio), with the tools of fake_mcp.py that live clients need.
 
-usage: sdk_server.py PORT PROJECT [json]
+usage: sdk_server.py PORT|stdio PROJECT [json]
 """
 import json
 import os
@@ -10,7 +10,7 @@ import sys
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
 
-port, project = int(sys.argv[1]), sys.argv[2]
+port, project = sys.argv[1:3]
 server = MCPServer("sdk", instructions="the real thing", log_level="WARNING")
 sessions = []  # of those that have called whoami
 
@@ -40,4 +40,7 @@ async def notify(context: Context, all: bool = False) -> str:
         await session.send_tool_list_changed()
     return "sent"
 
-server.run("streamable-http", host="127.0.0.1", port=port, json_response="json" in sys.argv[3:])
+if port == "stdio":
+    server.run("stdio")
+else:
+    server.run("streamable-http", host="127.0.0.1", port=int(port), json_response="json" in sys.argv[3:])
