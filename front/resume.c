@@ -4,6 +4,7 @@
 #include "base/caps.h"
 #include "front/flight.h"
 #include "front/http_answer.h"
+#include "front/late.h"
 #include "front/replay.h"
 
 #include <string.h>
@@ -61,6 +62,8 @@ void resume_stream(struct conn *c, const struct event_id *id)
         return;
     }
     begin(c, "");
+    if (!r && late_resume(c, id))
+        return;
     if (!r) {
         end_with_error(c, id,
                        "what became of this call is not known here any more: poold was ended while "

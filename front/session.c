@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "front/asked.h"
 #include "front/flight.h"
+#include "front/late.h"
 #include "front/modern.h"
 #include "front/restore.h"
 #include "front/session_id.h"
@@ -288,6 +289,7 @@ void session_take_over(struct session *s, struct session *fresh)
     list_remove(&fresh->stream_node);
     session_release(fresh);
     session_stream_adopt(s, c);
+    late_give_all(s);
 }
 
 void session_end(struct session *s)
