@@ -1,5 +1,7 @@
 """One stdio daemon, many clients: every message as docs/sharing.md says, on a server that tells what it was sent."""
 import json
+import os
+import signal
 import sys
 import threading
 
@@ -312,8 +314,6 @@ def test_a_slow_server_holds_back_its_callers_and_loses_nothing(shared):
     clients = [shared() for _ in range(8)]
     big = "x" * 1_000_000
     pid = json.loads(clients[0].call("whoami"))["pid"]
-    import os
-    import signal
     os.kill(pid, signal.SIGSTOP)
     try:
         results = [in_thread(lambda c=c, n=n: c.call("echo", mark=f"{n}", filler=big)) for n, c in enumerate(clients)]
@@ -356,3 +356,56 @@ def test_a_session_that_does_not_come_back_still_counts_after_a_kill(shared):
     a.connection.request("DELETE", a.path, headers={"Mcp-Session-Id": a.session})
     a.connection.getresponse().read()
     wait_until(lambda: heard(b, "resources/unsubscribe"), "it has ended: nobody wants it now")
+
+
+def begin_call(client, id, **arguments):
+    """A call whose stream is open: (its response, the id of its last event so far)."""
+    body = json.dumps({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {
+        "name": "steps", "arguments": arguments, "_meta": {"progressToken": "t"}}})
+    client.connection.request("POST", client.path, body, {
+        "Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+        "Mcp-Session-Id": client.session, "MCP-Protocol-Version": "2025-11-25"})
+    response, last = client.connection.getresponse(), ""
+    while not (line := response.readline()).startswith(b"data: {"):
+        last = line[4:].decode().strip() if line.startswith(b"id:") else last
+    return response, last
+
+
+def resumed(client, last):
+    """All messages of the stream that goes on after this event."""
+    c = Client(f"http://{client.connection.host}:{client.connection.port}/mcp")
+    c.connection.request("GET", c.path, headers={
+        "Accept": "text/event-stream", "Mcp-Session-Id": client.session, "Last-Event-ID": last})
+    text = c.connection.getresponse().read().decode()
+    return [json.loads(line[5:]) for line in text.splitlines() if line.startswith("data:") and line[5:].strip()]
+
+
+@pytest.mark.parametrize("share", ["project", "session"])
+@pytest.mark.parametrize("is_early", [True, False], ids=["back-before-the-answer", "back-after-it"])
+def test_an_answer_after_a_kill_of_poold_reaches_the_client_that_resumes_its_stream(pool, project, is_early, share):
+    root = project("a")
+    pool.configure({"stdio": {**STDIO, "share": share}})
+    pool.start()
+    a, b = [Client(f"{pool.url}/mcp", {"X-Poold-Project": str(root)}).open() for _ in range(2)]
+    a.call("echo", mark="x")
+    _, last = begin_call(a, "7", mark="long", steps=3, seconds=1.0 if is_early else 0.5)
+    pool.kill()
+    if not is_early:
+        b.connection.close()
+        b.call("echo", mark="y", seconds=2.5)  # longer than a's takes
+    answers = resumed(a, last)
+    assert answers[-1]["id"] == "7" and answers[-1]["result"]["content"][0]["text"] == "long"
+
+
+def test_a_call_that_was_lost_with_poold_and_its_server_ends_with_an_error(shared):
+    a = shared()
+    a.call("echo", mark="x")
+    pid = json.loads(a.call("whoami"))["pid"]
+    _, last = begin_call(a, 7, mark="long", steps=3, seconds=20)
+    shared.pool.kill()
+    get = in_thread(lambda: resumed(a, last))
+    b = shared()
+    b.call("echo", mark="x")
+    os.kill(pid, signal.SIGKILL)
+    answer = get()[-1]
+    assert answer["id"] == 7 and "may have run" in answer["error"]["message"]
