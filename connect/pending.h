@@ -15,6 +15,7 @@ struct pending_request {
     char *line; /* NULL: not kept */
     size_t line_n;
     uint64_t end_at; /* where it ends among all bytes for poold: is it sent? */
+    bool is_endless; /* subscriptions/listen: no answer is waited for */
     bool was_sent;   /* to a poold that is gone: it may have run */
     int agains;      /* times it was asked again */
 };

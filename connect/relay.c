@@ -192,6 +192,8 @@ static void note_requests(struct relay *r, struct span line, const struct rpc_pe
 {
     if (peek->kind == RPC_REQUEST) {
         pending_add(&r->pending, peek->id, line, end_at);
+        r->pending.items[r->pending.count - 1].is_endless =
+            rpc_text_is(peek->method, "subscriptions/listen");
         if (rpc_text_is(peek->method, "initialize") && peek->params.n <= INIT_KEPT) {
             free(r->initialize);
             r->initialize =
@@ -328,9 +330,12 @@ static void wait_for_poold(struct relay *r)
 /* --- the loop --- */
 
 /* Is all said that there is to say? */
-static bool is_over(struct relay *r)
+static bool is_over(const struct relay *r)
 {
-    return r->in_ended && !r->in.len && !r->pending.count && !r->out.len && !r->ready &&
+    bool is_awaited = false;
+    for (size_t i = 0; i < r->pending.count; i++)
+        is_awaited |= !r->pending.items[i].is_endless;
+    return r->in_ended && !r->in.len && !is_awaited && !r->out.len && !r->ready &&
            !r->poold.out.len;
 }
 

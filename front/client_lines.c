@@ -6,6 +6,7 @@
 #include "front/batch.h"
 #include "front/client_stream.h"
 #include "front/late.h"
+#include "front/modern_lines.h"
 #include "front/roots.h"
 #include "mcp/lean.h"
 #include "mcp/lines.h"
@@ -23,7 +24,8 @@ struct lines { /* reader_self of its connection, whose user is the session once 
     struct conn *conn;
     pid_t pid;                /* of the peer */
     struct lines_hello hello; /* what the first line said */
-    bool has_begun, has_hello;
+    struct owner *owner;      /* the peer, as modern requests found it; NULL: not asked yet */
+    bool has_begun, has_hello, has_modern;
     bool is_skipping; /* the rest of a line that is too long */
     size_t scanned;   /* bytes of an unfinished line that hold no line end */
     ev_timer turn;    /* looks, from the loop, whether it may go on */
@@ -56,13 +58,18 @@ void lines_write_events(struct conn *c, const char *bytes, size_t n)
     }
 }
 
-static void write_error(struct lines *l, struct span id, enum err_code code, const char *text)
+void lines_write_error(struct conn *c, struct span id, int code, const char *text)
 {
     struct buf body = BUF_INIT(CAP_OUT + id.n);
-    if (rpc_write_error(&body, id, err_row(code)->rpc, text, (struct span){0}))
-        lines_write(l->conn, (struct span){body.data, body.len});
+    if (rpc_write_error(&body, id, code, text, (struct span){0}))
+        lines_write(c, (struct span){body.data, body.len});
     buf_release(&body);
-    conn_flush(l->conn);
+    conn_flush(c);
+}
+
+static void write_error(struct lines *l, struct span id, enum err_code code, const char *text)
+{
+    lines_write_error(l->conn, id, err_row(code)->rpc, text);
 }
 
 static void answer_ping(struct lines *l, struct span id)
@@ -179,6 +186,32 @@ static struct session *open_session(struct lines *l, bool may_have_roots, struct
     return s;
 }
 
+/* --- requests of the stateless revision --- */
+
+static bool is_modern(const struct rpc_peek *peek)
+{
+    return peek->is_modern || rpc_text_is(peek->method, "server/discover");
+}
+
+/* The process is looked at when it begins, and once more with each server/discover. */
+static struct lines_who who_of(struct lines *l, const struct rpc_peek *peek)
+{
+    static struct peer_process process; /* large; one thread */
+    if (!l->owner || rpc_text_is(peek->method, "server/discover")) {
+        owner_free(l->owner);
+        bool is_found = peer_of_pid(l->pid, &process) == PEER_FOUND;
+        l->owner = owner_new(&process, is_found);
+    }
+    return (struct lines_who){&l->hello, l->has_hello ? session_of(l) : NULL, l->owner};
+}
+
+static void on_modern(struct lines *l, struct span line, const struct rpc_peek *peek)
+{
+    struct lines_who who = who_of(l, peek);
+    l->has_modern = true;
+    modern_lines_request(l->conn, &who, line, peek);
+}
+
 /* --- control messages --- */
 
 static void welcome(struct lines *l, const struct session *s, const struct err *err)
@@ -248,8 +281,18 @@ static void on_again(struct lines *l, struct span again)
 {
     struct session *s = session_of(l);
     struct rpc_peek peek = {.kind = RPC_INVALID, .id = again};
+    struct err err = {0};
     if (again.p[0] == '{')
         rpc_peek(again.p, again.n, &peek);
+    if (peek.kind == RPC_REQUEST && is_modern(&peek)) { /* its session is another one */
+        struct lines_who who = who_of(l, &peek);
+        s = modern_lines_session(l->conn->front, &who, &peek, &err);
+        if (!s || is_safe(s, again, &peek)) /* else what is wrong is said there */
+            on_modern(l, again, &peek);
+        else
+            write_error(l, peek.id, ERR_DAEMON_LOST, flight_lost_text);
+        return;
+    }
     if (!s || !peek.id.n || is_under_way(s, peek.id) || late_give(s, peek.id))
         return;
     if (peek.kind == RPC_REQUEST && is_safe(s, again, &peek))
@@ -283,13 +326,14 @@ static void on_message(struct lines *l, struct span line)
         write_error(l, (struct span){0}, ERR_PARSE, "the line is not a JSON-RPC message");
         return;
     }
-    bool is_modern = peek.is_modern || rpc_text_is(peek.method, "server/discover");
-    if (is_modern) {
+    if (is_modern(&peek)) {
         if (peek.kind == RPC_REQUEST)
-            write_error(l, peek.id, ERR_METHOD,
-                        "this server speaks the MCP revisions up to 2025-11-25: send initialize");
+            on_modern(l, line, &peek);
         return;
     }
+    bool is_cancelled = rpc_text_is(peek.method, "notifications/cancelled");
+    if (is_cancelled && modern_lines_cancel(l->conn, rpc_member(peek.params, "requestId")))
+        return;
     struct session *s = session_of(l);
     if (!s && rpc_text_is(peek.method, "ping") && peek.kind == RPC_REQUEST) {
         answer_ping(l, peek.id);
@@ -330,7 +374,8 @@ static void on_line(struct lines *l, struct span line)
 static bool is_busy(const struct lines *l)
 {
     const struct session *s = l->conn->user ? l->conn->user_self : NULL;
-    return conn_is_full(l->conn) || (s && s->calls >= CALLS_MAX);
+    return conn_is_full(l->conn) || (s && s->calls >= CALLS_MAX) ||
+           (l->has_modern && modern_lines_calls(l->conn) >= CALLS_MAX);
 }
 
 static size_t take(struct conn *c, const char *bytes, size_t n)
@@ -360,6 +405,8 @@ static size_t take(struct conn *c, const char *bytes, size_t n)
 static void on_room(struct conn *c)
 {
     struct lines *l = c->reader_self;
+    if (l->has_modern)
+        modern_lines_resume(c);
     if ((c->is_paused || c->has_ended) && !ev_is_active(&l->turn)) {
         ev_timer_set(&l->turn, 0, 0);
         ev_timer_start(c->front->loop, &l->turn);
@@ -392,19 +439,28 @@ static void on_turn(struct ev_loop *loop, ev_timer *w, int events)
     if (c->is_paused || c->in.len)
         conn_resume(c);
     struct session *s = c->user ? c->user_self : NULL;
-    if (!c->is_doomed && c->has_ended && !c->is_paused && (!s || !s->calls))
+    if (!c->is_doomed && c->has_ended && !c->is_paused && (!s || !s->calls) &&
+        !(l->has_modern && modern_lines_calls(c)))
         leave(c);
+}
+
+static void on_close(struct conn *c)
+{
+    const struct lines *l = c->reader_self;
+    if (l->has_modern)
+        modern_lines_gone(c);
 }
 
 static void free_lines(struct conn *c)
 {
     struct lines *l = c->reader_self;
+    owner_free(l->owner);
     ev_timer_stop(c->front->loop, &l->turn);
     lines_hello_finish(&l->hello);
     free(l);
 }
 
-static const struct conn_reader lines_reader = {take, on_room, on_room, free_lines};
+static const struct conn_reader lines_reader = {take, on_room, on_room, on_close, free_lines};
 
 void client_lines_accept(struct front *f, int fd)
 {

@@ -9,5 +9,7 @@
 void client_lines_accept(struct front *f, int fd);
 /* Append one message as a line; the caller flushes. */
 void lines_write(struct conn *c, struct span json);
+/* Write a JSON-RPC error. id: raw, or empty. */
+void lines_write_error(struct conn *c, struct span id, int code, const char *text);
 /* Append the messages of whole SSE events. */
 void lines_write_events(struct conn *c, const char *bytes, size_t n);

@@ -3,6 +3,7 @@
 
 #include "base/caps.h"
 #include "base/str.h"
+#include "front/client_lines.h"
 #include "front/roots.h"
 #include "mcp/handshake.h"
 
@@ -10,9 +11,26 @@
 
 /* --- answers go to the session's stream, whole messages only --- */
 
+/* On the flight's own connection, or the session's stream. */
+static struct conn *stream_of(const struct flight *f)
+{
+    return f->conn ? f->conn : f->session->stream;
+}
+
+static void give(struct flight *f, struct span json)
+{
+    struct conn *c = f->conn;
+    if (c) {
+        lines_write(c, json);
+        conn_flush(c);
+    } else {
+        session_stream_message(f->session, json);
+    }
+}
+
 static void json_end(struct flight *f)
 {
-    session_stream_message(f->session, (struct span){f->held.data, f->held.len});
+    give(f, (struct span){f->held.data, f->held.len});
 }
 
 static void events(struct flight *f, const char *bytes, size_t n)
@@ -22,7 +40,11 @@ static void events(struct flight *f, const char *bytes, size_t n)
          at += len) {
         struct sse_event event;
         sse_event_parse(bytes + at, len, &event);
-        if (event.data_lines) /* comments keep nothing alive here: the stream has its own */
+        if (!event.data_lines) /* comments keep nothing alive here: the stream has its own */
+            continue;
+        if (f->conn)
+            lines_write_events(f->conn, bytes + at, len);
+        else
             session_stream_events(f->session, bytes + at, len);
     }
 }
@@ -30,7 +52,13 @@ static void events(struct flight *f, const char *bytes, size_t n)
 static void message(struct flight *f, struct span json, bool is_answer)
 {
     (void)is_answer;
-    session_stream_message(f->session, json);
+    give(f, json);
+}
+
+static void flush(struct flight *f)
+{
+    if (f->conn)
+        conn_flush(f->conn);
 }
 
 static void nothing(struct flight *f)
@@ -45,9 +73,10 @@ static bool is_full(struct flight *f)
     struct session *s = f->session;
     const struct flight *eldest = NULL;
     size_t held = 0;
-    if (!s->stream)
+    const struct conn *c = stream_of(f);
+    if (!c)
         return false;
-    if (conn_is_full(s->stream))
+    if (conn_is_full(c))
         return true;
     if (f->held.len <= SMALL)
         return false;
@@ -66,7 +95,7 @@ static bool is_full(struct flight *f)
 static void end(struct flight *f)
 {
     struct session *s = f->session;
-    struct conn *c = s->stream;
+    struct conn *c = stream_of(f);
     buf_release(&f->held);
     if (s->has_waiting) {
         s->has_waiting = false;
@@ -77,8 +106,8 @@ static void end(struct flight *f)
 }
 
 const struct flight_client client_stream_sink = {
-    flight_hold_begin, flight_hold_data, json_end, events, message, end,
-    nothing,           is_full,          nothing,  NULL};
+    flight_hold_begin, flight_hold_data, json_end, events, message, end, flush,
+    is_full,           nothing,          NULL};
 
 /* --- requests --- */
 

@@ -67,6 +67,8 @@ void conn_close(struct conn *c)
     list_remove(&c->node);
     list_add_tail(&c->front->doomed_conns, &c->node);
     c->front->conn_count--;
+    if (c->reader)
+        c->reader->on_close(c);
 }
 
 void conn_reap(struct front *f)

@@ -35,6 +35,8 @@ struct conn_reader {
     void (*on_end)(struct conn *c);
     /* An answer has ended, or bytes have gone out: it may go on if it was paused. */
     void (*on_room)(struct conn *c);
+    /* The connection is closed, by whomever: nothing may be written any more. */
+    void (*on_close)(struct conn *c);
     /* The connection is freed: so is reader_self. */
     void (*free)(struct conn *c);
 };

@@ -5,6 +5,8 @@
 
 static const char *const safe_methods[] = {
     "initialize",
+    "server/discover",
+    "subscriptions/listen",
     "ping",
     "tools/list",
     "prompts/list",

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import HERE, alive, fake_server, wait_until
 from lines_client import Program, Socket
-from mcp_client import RpcError
+from mcp_client import RpcError, modern_meta
 
 NO_PROJECT, DAEMON_LOST, TOO_BIG, PARSE = -31003, -31019, -31015, -32700
 
@@ -121,12 +121,12 @@ def test_ids_keep_their_type_and_progress_and_pushes_arrive(pool, project, lines
         client.others.append(client.receive())
 
 
-def test_a_client_that_asks_for_the_newest_revision_first_is_told_to_initialize(pool, project, lines):
+def test_a_client_may_ask_for_the_newest_revision_first_and_then_initialize(pool, project, lines):
     pool.start()
     client = lines(project=str(project()))
     with pytest.raises(RpcError) as e:
-        client.request("server/discover", {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}})
-    assert e.value.code == -32601
+        client.request("server/discover", {})
+    assert e.value.code == -32602
     assert client.open().whoami()
 
 
@@ -459,3 +459,81 @@ def test_roots_name_the_project_where_nothing_else_does(pool, project, hello):
     client.send({"jsonrpc": "2.0", "id": asked["id"], "result": {"roots": [{"uri": f"file://{a}"}]}})
     assert client.whoami()["project"] == str(a)
     assert client.close() == 0
+
+
+# --- the stateless revision ---
+
+@pytest.fixture(params=["dual", "legacy"])
+def era(request, pool):
+    """A pool whose server speaks both eras, or only that of sessions."""
+    pool.configure({"fake": {"command": sys.executable, "type": "http", "env": {"FAKE_ERA": request.param},
+                             "args": [str(HERE / "dual_mcp.py"), "--port", "${POOLD_PORT}", "--project", "${POOLD_PROJECT}"]}})
+    return request.param
+
+
+def modern(params=None, **meta):
+    return {**(params or {}), "_meta": {**modern_meta(), **meta}}
+
+
+def modern_call(client, tool, id=None, **arguments):
+    result = client.request("tools/call", modern({"name": tool, "arguments": arguments}), id=id)
+    assert result["resultType"] == "complete"
+    return result["content"][0]["text"]
+
+
+@pytest.mark.parametrize("how", ["socat", "hello"])
+def test_a_modern_client_is_served_without_a_session(era, pool, project, lines, how):
+    a = project()
+    pool.start()
+    pool.ctl("ensure", a)
+    client = socat(pool, a) if how == "socat" else lines(project=str(a))
+    found = client.request("server/discover", modern())
+    assert "2026-07-28" in found["supportedVersions"] and found["resultType"] == "complete" and str(a) in found["instructions"]
+    listed = client.request("tools/list", modern())
+    assert "whoami" in [t["name"] for t in listed["tools"]] and "ttlMs" in listed
+    for id in ("seven", 7):
+        assert json.loads(modern_call(client, "whoami", id=id))["project"] == str(a)
+    for method, code in (("ping", -32601), ("logging/setLevel", -32601)):
+        with pytest.raises(RpcError) as e:
+            client.request(method, modern({"level": "info"}))
+        assert e.value.code == code
+    with pytest.raises(RpcError) as e:
+        client.request("tools/list", {"_meta": modern_meta("2031-01-01")})
+    assert e.value.code == -32022
+    client.close()
+
+
+def test_a_modern_client_listens_and_cancels_over_its_one_connection(era, pool, project, lines):
+    a = project()
+    pool.start()
+    pool.ctl("ensure", a)
+    client = lines(project=str(a))
+    client.request("server/discover", modern())
+    client.ask("subscriptions/listen", modern({"notifications": {"toolsListChanged": True}}), id="l")
+    assert client.receive()["method"] == "notifications/subscriptions/acknowledged"
+    slow = client.ask("tools/call", modern({"name": "slow", "arguments": {"seconds": 30}}))
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 1, "it is under way")
+    client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": slow}})
+    assert json.loads(modern_call(client, "whoami"))["project"] == str(a)
+    assert slow not in client.answers
+    client.end()
+    client.others.clear()
+    while (message := client.receive()) is not None:  # a stream without an end of its own holds nothing open
+        assert message.get("id") != slow
+
+
+def test_a_modern_call_over_a_kill_of_poold_is_asked_again_or_an_error(era, pool, project, lines):
+    a = project()
+    pool.start()
+    client = lines(project=str(a))
+    modern_call(client, "whoami")
+    message = {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": modern({"name": "slow", "arguments": {"seconds": 2}})}
+    client.send(message)
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 1, "it is under way")
+    pool.kill()
+    again = lines(session=client.welcome["session"])
+    again.send({"poold": {"again": message}})
+    again.send({"poold": {"again": {"jsonrpc": "2.0", "id": 10, "method": "tools/list", "params": modern()}}})
+    assert again.answer(10)["result"]["tools"]
+    assert again.answer(9)["error"]["code"] == DAEMON_LOST
+    assert json.loads(modern_call(again, "whoami"))["project"] == str(a)
