@@ -1,8 +1,7 @@
 /* front/modern.c - the sessions that the front keeps for clients without sessions. See modern.h. */
 #include "front/modern.h"
 
-#define LOG_MODULE "front"
-#include "base/log.h"
+#include "base/caps.h"
 #include "base/str.h"
 #include "front/listen.h"
 #include "front/own.h"
@@ -29,6 +28,12 @@ static bool is_of(const struct session *s, const struct modern_who *who)
            same_text(s->modern->authorization, who->authorization) && !s->is_departed;
 }
 
+/* What is kept of a client goes into requests of our own: an object, and not without measure. */
+static struct span bounded(struct span raw)
+{
+    return raw.n && raw.p[0] == '{' && raw.n <= CAP_EVENT ? raw : (struct span){0};
+}
+
 static struct session *make(struct front *f, const struct modern_who *who,
                             const struct rpc_peek *peek)
 {
@@ -41,19 +46,20 @@ static struct session *make(struct front *f, const struct modern_who *who,
     s->is_lean |= who->is_lean_url;
     known_authorize(s, who->authorization);
     snprintf(s->protocol, sizeof s->protocol, "%s", MODERN_REVISION);
-    s->initialize = handshake_params(rpc_member(peek->meta, NAMED("clientInfo")));
+    s->initialize = handshake_params(bounded(rpc_member(peek->meta, NAMED("clientInfo"))));
     s->client = handshake_client_name((struct span){s->initialize, strlen(s->initialize)});
     session_keep(s);
     return s;
 }
 
-static void take_capabilities(struct session *s, struct span capabilities)
+static void take_capabilities(struct session *s, struct span declared)
 {
+    struct span capabilities = bounded(declared);
     if (s->modern->capabilities && span_is(capabilities, s->modern->capabilities))
         return;
     known_close(s); /* what is remembered, is so for these capabilities */
     free(s->modern->capabilities);
-    s->modern->capabilities = xstrndup(capabilities.p, capabilities.n);
+    s->modern->capabilities = capabilities.n ? xstrndup(capabilities.p, capabilities.n) : NULL;
 }
 
 struct session *modern_session(struct front *f, const struct modern_who *who,

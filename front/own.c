@@ -81,7 +81,7 @@ static bool write_request(struct buf *body, unsigned number, const char *method,
 static struct flight *make(struct session *s, const char *method, struct span params, char *headers)
 {
     static unsigned number;
-    struct buf body = BUF_INIT(CAP_BODY);
+    struct buf body = BUF_INIT(2 * CAP_BODY);
     struct rpc_peek peek;
     if (!write_request(&body, ++number, method, params))
         abort(); /* our own requests are small */
@@ -97,7 +97,7 @@ static struct flight *make(struct session *s, const char *method, struct span pa
 static struct flight *make_modern(struct session *s, const char *method, struct span more)
 {
     const struct modern_client *m = s->modern;
-    struct buf params = BUF_INIT(CAP_BODY);
+    struct buf params = BUF_INIT(CAP_BODY + 2 * CAP_EVENT);
     struct span capabilities = {m->capabilities, m->capabilities ? strlen(m->capabilities) : 0};
     char *headers =
         xasprintf("Mcp-Method: %s\r\n%s%s%s", method, m->authorization ? "Authorization: " : "",
@@ -106,7 +106,7 @@ static struct flight *make_modern(struct session *s, const char *method, struct 
     if (modern_write_params(&params, more, capabilities))
         f = make(s, method, (struct span){params.data, params.len}, headers);
     else
-        abort(); /* capabilities came in a body of at most this size */
+        abort(); /* capabilities are kept up to CAP_EVENT, params are a cursor */
     buf_release(&params);
     return f;
 }

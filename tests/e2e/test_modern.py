@@ -247,6 +247,36 @@ def test_another_authorization_is_another_session(pool, project):
     assert pool.daemon(a)["sessions"] == 2
 
 
+def test_capabilities_as_large_as_a_request_may_be_make_none_of_ours_too_large(pool, project, era):
+    a = project()
+    pool.start()
+    client = modern(pool, a)
+    client.call("echo")  # the daemon is up, so that it is asked for the lists of this client at once
+    pid = pool.pid()
+    other = modern(pool, a, Authorization="Bearer other")  # a session of its own
+
+    def sized(n):
+        return {"jsonrpc": "2.0", "id": 0, "method": "server/discover", "params": {"_meta": {
+            NAMED + "protocolVersion": MODERN, NAMED + "clientCapabilities": {"x": "y" * n}}}}
+    message = sized(4 * 1024 * 1024 - len(json.dumps(sized(0))))
+    status, body = answer(other, message, mirrored(message))
+    assert (status, body["id"]) == (200, 0)
+    assert other.call("echo", text="x") == "x" and pool.pid() == pid
+
+
+@pytest.mark.parametrize("declared", [{"clientInfo": 7}, {"clientInfo": {"name": "n" * 3_000_000, "version": "1"}}],
+                         ids=["no-object", "large"])
+def test_what_a_client_says_of_itself_is_kept_with_measure(pool, project, era, declared):
+    a = project()
+    pool.start()
+    meta = {NAMED + key: value for key, value in declared.items()}
+    for _ in range(2):
+        client = modern(pool, a)
+        assert client.call("echo", meta, text="x") == "x"
+        assert client.request("server/discover", meta=meta)["resultType"] == "complete"
+        pool.ctl("evict", a)
+
+
 # --- deaths
 
 def test_calls_go_on_after_each_death(pool, project, era):
