@@ -32,7 +32,8 @@ const struct cmd cmd_list = {
     .args = "",
     .summary = "all daemons: state, health, memory, clients, and when each will go",
     .text = "MEMORY is that of the whole process tree, CLIENTS the sessions, GOES when an idle "
-            "daemon will be stopped, or why it will not. A bad row is followed by its cause and by "
-            "the command to copy. While poold is down the registry is read: what was last known.",
+            "daemon will be stopped, or why it will not. Where each session has its own daemon, "
+            "SERVER is NAME#1, NAME#2, ..., and (spare) waits for a session. A bad row is followed "
+            "by its cause and by the command to copy. While poold is down the registry is read: what was last known.",
     .run = run,
 };

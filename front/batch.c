@@ -4,6 +4,7 @@
 #include "base/caps.h"
 #include "base/str.h"
 #include "front/flight.h"
+#include "front/http_answer.h"
 #include "front/roots.h"
 
 #include <string.h>
@@ -82,7 +83,7 @@ static bool is_full(struct flight *f)
 
 static void beat(struct flight *f)
 {
-    write_bytes(f->client_self, ": poold\r\n\r\n", 11);
+    write_bytes(f->client_self, HTTP_COMMENT, sizeof HTTP_COMMENT - 1);
     flush(f);
 }
 

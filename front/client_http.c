@@ -308,6 +308,7 @@ static bool resumes(struct conn *c, const struct request *request, const struct 
 {
     struct event_id id;
     if (!event_id_read(c->front, http_header(&request->head, "Last-Event-ID"), &id) ||
+        !id.request.n || /* of the session's long stream: that is opened anew */
         (s && strcmp(event_session(s), id.session) != 0))
         return false;
     resume_stream(c, &id);
@@ -334,8 +335,10 @@ static void on_get(struct conn *c, const struct request *request, const struct r
     }
     session_stream_open(s, c);
     conn_begin_events(c, flight_headers(s, false), false);
-    static const char retry[] = HTTP_RETRY "\r\n";
-    conn_add(c, retry, sizeof retry - 1);
+    conn_add(c, HTTP_RETRY, sizeof HTTP_RETRY - 1);
+    if (strcmp(s->protocol, "2025-11-25") >= 0)
+        conn_add(c, "\r\n", 2); /* to older clients a block without data may be a broken event */
+    session_stream_replay(s, http_header(&request->head, "Last-Event-ID"));
     conn_flush(c);
     if (!s->stream)
         return;

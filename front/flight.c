@@ -1,5 +1,5 @@
 /* front/flight.c - see flight.h. */
-#include "front/flight.h"
+#include "front/flight_parts.h"
 
 #include "base/caps.h"
 #include "base/clock.h"
@@ -18,11 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BEAT_MS 10000 /* an answer is never silent for longer (the promise is 15 s) */
-#define PRIME_MS 400  /* longer waits become event streams where the client can resume those */
-#define AWAY_MS 15000 /* a client that does not come back for so long answers nothing any more */
-#define TELL_MS 2000  /* between two words to a client that asked for progress */
-#define TRIES_MAX 20  /* hand-overs that came to nothing before the client hears of it */
+#define TRIES_MAX 20 /* hand-overs that came to nothing before the client hears of it */
 
 const char flight_lost_text[] =
     "poold was started anew while this call was under way; the call may have run: check whether it "
@@ -96,7 +92,7 @@ void flight_replace_body(struct flight *f, struct span body)
     f->list = known_kind_of(peek.method, peek.params);
 }
 
-static void set_using(struct flight *f, bool is_using)
+void flight_set_using(struct flight *f, bool is_using)
 {
     if (!is_of_client(f) || f->is_using == is_using)
         return;
@@ -109,7 +105,7 @@ static void set_using(struct flight *f, bool is_using)
 
 static void flight_free(struct flight *f)
 {
-    set_using(f, false);
+    flight_set_using(f, false);
     upstream_close(f->up);
     if (f->kind == FLIGHT_LISTEN)
         listen_finish(f);
@@ -133,7 +129,7 @@ static void flight_free(struct flight *f)
 }
 
 /* The end for the client and for us. */
-static void finish(struct flight *f)
+void flight_finish(struct flight *f)
 {
     struct session *s = f->session;
     f->phase = FLIGHT_ANSWERED;
@@ -144,7 +140,7 @@ static void finish(struct flight *f)
 }
 
 /* Nobody waits for it, and nothing was handed over. */
-static bool is_abandoned(const struct flight *f)
+bool flight_is_abandoned(const struct flight *f)
 {
     bool is_unheard =
         f->client == &flight_client_none || (f->replay && !f->conn && f->session->is_departed);
@@ -168,7 +164,7 @@ void flight_go(struct flight *f)
 {
     struct daemon *d = f->session->daemon;
     if (f->is_cancelled) {
-        finish(f);
+        flight_finish(f);
         return;
     }
     if (f->kind == FLIGHT_LISTEN) {
@@ -182,8 +178,8 @@ void flight_go(struct flight *f)
         if (lean_takes(f))
             return;
     }
-    if (is_abandoned(f)) {
-        finish(f);
+    if (flight_is_abandoned(f)) {
+        flight_finish(f);
         return;
     }
     if (known_answer(f) || (roots_are_open(f->session) && roots_hold(f)))
@@ -198,7 +194,7 @@ void flight_go(struct flight *f)
         d = f->session->daemon;
     }
     /* While it is on its way down the call waits for the next life and holds nothing up. */
-    set_using(f, d->state != DAEMON_DRAINING && d->state != DAEMON_STOPPING);
+    flight_set_using(f, d->state != DAEMON_DRAINING && d->state != DAEMON_STOPPING);
     if (f->kind == FLIGHT_OWN && !link_is_open(&f->session->link)) {
         flight_fail(f, ERR_DAEMON_LOST, "the link is not open");
         return;
@@ -245,7 +241,7 @@ void flight_go(struct flight *f)
 void flight_answer(struct flight *f, struct span json)
 {
     if (flight_message(f, json, true))
-        finish(f);
+        flight_finish(f);
 }
 
 void flight_answer_pieces(struct flight *f, const struct span *pieces, size_t count)
@@ -259,7 +255,7 @@ void flight_answer_pieces(struct flight *f, const struct span *pieces, size_t co
         f->client->json_data(f, pieces[i].p, pieces[i].n);
     f->client->json_end(f);
     f->has_answer = true;
-    finish(f);
+    flight_finish(f);
 }
 
 static void give_error(struct flight *f, enum err_code code, const char *text)
@@ -288,7 +284,7 @@ void flight_fail(struct flight *f, enum err_code code, const char *fmt, ...)
     if (f->kind == FLIGHT_INITIALIZE && f->session->is_published &&
         f->session->client_kind == CLIENT_HTTP)
         session_end(f->session); /* its id went out with a keep-alive; nobody will use it */
-    finish(f);
+    flight_finish(f);
 }
 
 void flight_end(struct flight *f)
@@ -296,7 +292,7 @@ void flight_end(struct flight *f)
     if (f->upgraded && upgrade_goes_on(f))
         return;
     if (f->has_answer || f->kind == FLIGHT_ONEWAY) {
-        finish(f);
+        flight_finish(f);
         return;
     }
     struct daemon *d = f->session->daemon;
@@ -348,175 +344,6 @@ void flight_client_gone(struct flight *f)
         modern_gone(f);
     /* One that was not handed over ends when it is looked at next: not from inside its own writing.
      */
-}
-
-/* --- waiting --- */
-
-bool flight_may_move(const struct session *s)
-{
-    list_each(node, after, &s->flights)
-    {
-        const struct flight *f = container_of(node, struct flight, session_node);
-        if (f->kind != FLIGHT_OWN && f->phase != FLIGHT_QUEUED)
-            return false;
-    }
-    return true;
-}
-
-void flight_leave_slot(struct session *s)
-{
-    s->holds++;
-    list_each(node, after, &s->flights)
-    {
-        struct flight *f = container_of(node, struct flight, session_node);
-        if (f->kind == FLIGHT_OWN)
-            flight_fail(f, ERR_DAEMON_LOST, "the session belongs to another project now");
-        else
-            set_using(f, false);
-    }
-    s->holds--;
-}
-
-void flight_daemon_changed(struct session *s)
-{
-    struct daemon *d = s->daemon;
-    if (s->link.state != LINK_NONE && strcmp(s->link.daemon_id, d->id) != 0)
-        link_reset(&s->link);
-    if (d->state == DAEMON_DOWN || d->state == DAEMON_FAILED || d->state == DAEMON_STOPPING)
-        link_reset(&s->link);
-    s->holds++; /* the last flight of an ended session would take it along */
-    flight_end_orphans(s);
-    list_each(node, after, &s->flights) flight_go(container_of(node, struct flight, session_node));
-    s->holds--;
-    session_release(s);
-}
-
-void flight_end_orphans(struct session *s)
-{
-    if (s->link.state == LINK_OPEN)
-        return;
-    s->holds++;
-    list_each(node, after, &s->flights)
-    {
-        struct flight *f = container_of(node, struct flight, session_node);
-        if (f->phase != FLIGHT_QUEUED && !f->up)
-            flight_end(f);
-    }
-    s->holds--;
-    session_release(s);
-}
-
-/* A call that waits for a start: the client that gave a token sees how far it is, in fractions so
- * small that the daemon's own first value comes after them. */
-static void tell_progress(struct flight *f)
-{
-    const struct daemon *d = f->session->daemon;
-    struct buf message = BUF_INIT(CAP_HEAD + f->token.n), text = BUF_INIT(CAP_HEAD);
-    int64_t waited_s = (clock_ms() - f->born_ms) / 1000;
-    bool ok = buf_printf(&text, "the %s daemon is %s: %lld s", d->server,
-                         daemon_state_word(d->state), (long long)waited_s);
-    if (ok && d->usual_start_ms > 0)
-        ok = buf_printf(&text, " of usually %lld s", (long long)(d->usual_start_ms + 999) / 1000);
-    ok = ok &&
-         buf_add_str(&message, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\","
-                               "\"params\":{\"progressToken\":") &&
-         buf_add(&message, f->token.p, f->token.n) &&
-         buf_printf(&message, ",\"progress\":%.6f,\"message\":", ++f->told * 1e-6) &&
-         json_write_string(&message, text.data, text.len) && buf_add_str(&message, "}}");
-    if (ok) {
-        f->client->message(f, (struct span){message.data, message.len}, false);
-        f->client->flush(f);
-    }
-    buf_release(&message);
-    buf_release(&text);
-}
-
-void flight_wait_late(struct flight *f, int64_t until_ms)
-{
-    f->phase = FLIGHT_SENT;
-    f->late_until_ms = until_ms;
-    set_using(f, true);
-}
-
-static void check_waiting(struct flight *f, int64_t now_ms)
-{
-    struct daemon *d = f->session->daemon;
-    struct err err = {0};
-    if (f->late_until_ms && now_ms >= f->late_until_ms) {
-        flight_fail(f, ERR_DAEMON_LOST, "%s", flight_lost_text);
-        return;
-    }
-    if (f->is_cancelled) {
-        finish(f);
-        return;
-    }
-    if (f->modern && modern_gives_up(f, now_ms))
-        return;
-    if (f->phase != FLIGHT_QUEUED && !f->up && f->session->link.state != LINK_OPEN) {
-        flight_end(f); /* its session was ended, or the client began it anew */
-        return;
-    }
-    const struct config_server *server =
-        session_has_project(f->session) ? pool_server(d->pool, d->project, d->server, &err) : NULL;
-    int64_t wait_ms = (server ? server->settings.start_wait_s : 50) * 1000;
-    if (is_abandoned(f)) {
-        finish(f);
-        return;
-    }
-    if (f->phase == FLIGHT_QUEUED && now_ms - f->born_ms >= wait_ms) {
-        if (f->session->link.state == LINK_OPENING)
-            link_close(&f->session->link); /* it never answered the handshake: begin anew */
-        bool has_no_place =
-            d->state == DAEMON_STARTING && d->step_ms[STEP_SPAWNED] < 0 && d->detail;
-        flight_fail(
-            f, has_no_place ? ERR_POOL_FULL : ERR_START_TIMEOUT,
-            "The %s daemon of %s is still %s after %lld s%s%s; the start goes on, call again. "
-            "`poolctl status %s` shows the steps.",
-            d->server, d->project->root, daemon_state_word(d->state), (long long)(wait_ms / 1000),
-            d->detail ? ": " : "", d->detail ? d->detail : "", d->project->root);
-        return;
-    }
-    if (f->away_ms && now_ms - f->away_ms >= AWAY_MS) {
-        f->away_ms = 0;
-        asked_refuse(f->session, f);
-    }
-    bool is_told = f->phase == FLIGHT_QUEUED && f->token.n && f->kind == FLIGHT_CALL;
-    if (f->kind != FLIGHT_ONEWAY && now_ms - f->beat_ms >= (is_told ? TELL_MS : BEAT_MS)) {
-        f->beat_ms = now_ms;
-        if (is_told)
-            tell_progress(f);
-        else
-            f->client->beat(f);
-    }
-    if (f->phase == FLIGHT_QUEUED && f->session->link.state != LINK_OPENING && daemon_is_up(d))
-        flight_go(f); /* a hand-over that came to nothing is tried again */
-}
-
-bool flight_prime_all(struct front *front, int64_t now_ms)
-{
-    bool is_any = false;
-    list_each(node, after, &front->flights)
-    {
-        struct flight *f = container_of(node, struct flight, node);
-        if (f->resume != RESUME_PRIMED || f->form != FORM_NONE || !f->conn)
-            continue;
-        if (now_ms - f->born_ms >= PRIME_MS)
-            f->client->beat(f);
-        is_any |= f->form == FORM_NONE;
-    }
-    return is_any;
-}
-
-bool flight_check_time(struct front *front, int64_t now_ms)
-{
-    list_each(node, after, &front->flights)
-        check_waiting(container_of(node, struct flight, node), now_ms);
-    return !list_is_empty(&front->flights);
-}
-
-void flight_wake_all(struct front *front)
-{
-    list_each(node, after, &front->flights) flight_go(container_of(node, struct flight, node));
 }
 
 void flight_drop_all(struct session *s)

@@ -39,7 +39,7 @@ static void send_bytes(struct flight *f, struct span line, const char *bytes, si
 /* The stream's beginning, once: from here on the answer is an event stream. */
 static void begin_stream(struct flight *f)
 {
-    static const char prime[] = HTTP_RETRY "data: \r\n\r\n", retry[] = HTTP_RETRY "\r\n";
+    static const char prime[] = HTTP_RETRY "data: \r\n\r\n";
     char line[REPLAY_LINE_MAX];
     if (f->form != FORM_NONE)
         return;
@@ -48,22 +48,26 @@ static void begin_stream(struct flight *f)
     conn_begin_events(f->conn, flight_headers(f->session, f->kind == FLIGHT_INITIALIZE), true);
     f->form = FORM_SSE;
     if (f->resume != RESUME_NO)
-        f->replay = replay_new(f);
+        f->replay = replay_new(f->session, flight_client_id(f), f);
     if (f->replay && f->resume == RESUME_PRIMED)
         send_bytes(f, (struct span){line, replay_priming(f->replay, line)}, prime,
                    sizeof prime - 1);
-    else if (f->replay)
-        send_bytes(f, (struct span){0}, retry, sizeof retry - 1);
 }
 
 /* Bytes of an event, in one piece or several: to the client, and to what it may resume from. */
 static void part(struct flight *f, const char *bytes, size_t n, bool is_last)
 {
-    char line[REPLAY_LINE_MAX];
+    char line[REPLAY_LINE_MAX + sizeof HTTP_RETRY];
     size_t line_n = 0;
     begin_stream(f);
-    if (f->replay && !f->is_in_event)
+    if (f->replay && !f->is_in_event) {
+        bool is_first = f->replay->next_event == 1;
         line_n = replay_begin(f->replay, line);
+        if (is_first && f->resume == RESUME_BY_ID) { /* a block of its own is an event to some */
+            memcpy(line + line_n, HTTP_RETRY, sizeof HTTP_RETRY - 1);
+            line_n += sizeof HTTP_RETRY - 1;
+        }
+    }
     f->is_in_event = !is_last;
     if (n)
         f->last_byte = bytes[n - 1];
@@ -218,7 +222,7 @@ static void beat(struct flight *f)
     bool is_begun = f->form == FORM_SSE;
     begin_stream(f);
     if (is_begun || !f->replay)
-        send_bytes(f, (struct span){0}, ": poold\r\n\r\n", 11);
+        send_bytes(f, (struct span){0}, HTTP_COMMENT, sizeof HTTP_COMMENT - 1);
     flush(f);
 }
 

@@ -6,6 +6,10 @@
 /* Clients try twice to resume or reopen a stream: later than a restart of poold takes. */
 #define HTTP_RETRY "retry: 1500\r\n"
 
+/* What keeps a stream alive: a line, not a block, because to some clients (Python's) every blank
+ * line behind an id ends an event. */
+#define HTTP_COMMENT ": poold\r\n"
+
 struct flight;
 /* f is a call whose answer, if it becomes an event stream, its client may resume: what its revision
  * allows (a priming event, an id with each event). */

@@ -1,5 +1,5 @@
 /* front/known.c - see known.h. */
-#include "front/known.h"
+#include "front/known_parts.h"
 
 #define LOG_MODULE "front"
 #include "base/caps.h"
@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "front/modern.h"
-#include "front/own.h"
 #include "mcp/handshake.h"
 #include "mcp/modern.h"
 
@@ -16,13 +15,8 @@
 #include <string.h>
 
 #define STAY_MS 2000 /* a session that is still there after this is more than a health check */
-#define HASH_SIZE 27
-#define PAGES_MAX 100 /* of one list that are read */
 
-static const struct {
-    const char *word, *method, *capability; /* list_changed is named after the capability */
-    const char *member;                     /* of the result that is the list */
-} kinds[KNOWN_KIND_COUNT] = {
+const struct known_words known_words[KNOWN_KIND_COUNT] = {
     [KNOWN_HANDSHAKE] = {"handshake", "initialize", NULL, NULL},
     [KNOWN_TOOLS] = {"tools", "tools/list", "tools", "tools"},
     [KNOWN_PROMPTS] = {"prompts", "prompts/list", "prompts", "prompts"},
@@ -30,23 +24,10 @@ static const struct {
     [KNOWN_TEMPLATES] = {"templates", "resources/templates/list", "resources", "resourceTemplates"},
 };
 
-struct known {
-    struct list node; /* of front->known */
-    struct front *front;
-    int sessions;
-    char *project_key, *server;
-    char definition[20], protocol[20], hash[HASH_SIZE];
-    bool is_modern; /* said in the stateless era */
-    char *results[KNOWN_KIND_COUNT];
-    bool is_exact[KNOWN_KIND_COUNT];      /* said to such a client, not to another one */
-    char confirmed[KNOWN_KIND_COUNT][32]; /* the daemon's life that last said so */
-    char asked[KNOWN_KIND_COUNT][32];     /* the one that was last asked */
-};
-
 enum known_kind known_kind_of(struct span method, struct span params)
 {
     for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++)
-        if (rpc_text_is(method, kinds[kind].method))
+        if (rpc_text_is(method, known_words[kind].method))
             return rpc_member(params, "cursor").n ? KNOWN_KIND_COUNT : (enum known_kind)kind;
     return KNOWN_KIND_COUNT;
 }
@@ -70,14 +51,14 @@ static void hash_text(struct span bytes, char *out, size_t room)
 }
 
 /* Of the capabilities; with an Authorization WHO.CAPABILITIES, both shortened. */
-static void hash_of(struct span capabilities, const char *who, char out[HASH_SIZE])
+static void hash_of(struct span capabilities, const char *who, char out[KNOWN_HASH_SIZE])
 {
-    char text[HASH_SIZE];
+    char text[KNOWN_HASH_SIZE];
     hash_text(capabilities, text, sizeof text);
     if (who[0])
-        snprintf(out, HASH_SIZE, "%s.%.12s", who, text);
+        snprintf(out, KNOWN_HASH_SIZE, "%s.%.12s", who, text);
     else
-        memcpy(out, text, HASH_SIZE);
+        memcpy(out, text, KNOWN_HASH_SIZE);
 }
 
 /* Were both said to nobody in particular, or to the same one? */
@@ -106,7 +87,7 @@ static bool is_of(const struct known *k, const struct known *key)
            str_equal(k->hash, key->hash) && k->is_modern == key->is_modern;
 }
 
-static const char *era_word(const struct known *k)
+const char *known_era(const struct known *k)
 {
     return k->is_modern ? "modern" : "legacy";
 }
@@ -114,13 +95,13 @@ static const char *era_word(const struct known *k)
 static void take_row(void *arg, const struct known_row *row)
 {
     struct known *k = arg;
-    if (strcmp(row->definition, k->definition) != 0 || strcmp(row->era, era_word(k)) != 0 ||
+    if (strcmp(row->definition, k->definition) != 0 || strcmp(row->era, known_era(k)) != 0 ||
         !is_same_identity(row->hash, k->hash))
         return;
     bool is_exact = strcmp(row->protocol, k->protocol) == 0 && strcmp(row->hash, k->hash) == 0;
     for (int kind = 0; kind < KNOWN_KIND_COUNT; kind++) {
         /* Newest first; one that was said to such a client counts more. */
-        if (strcmp(kinds[kind].word, row->kind) != 0 || (k->results[kind] && !is_exact))
+        if (strcmp(known_words[kind].word, row->kind) != 0 || (k->results[kind] && !is_exact))
             continue;
         free(k->results[kind]);
         k->results[kind] = xstrdup(row->result);
@@ -172,7 +153,7 @@ static void key_of_modern(struct known *key, const struct session *s)
  * itself, or if it cannot be known yet. What a daemon says in the two eras differs: a modern client
  * of a daemon that speaks its era is answered by what was said in that, of another one by what its
  * link was told. */
-static struct known *known_of(struct session *s)
+struct known *known_of_session(struct session *s)
 {
     struct daemon *d = s->daemon;
     if (!s->initialize || !session_has_project(s) || daemon_is_forgotten(d))
@@ -197,7 +178,7 @@ static struct known *known_of(struct session *s)
     return s->known;
 }
 
-static void release(struct known *k)
+void known_release(struct known *k)
 {
     if (!k || --k->sessions > 0)
         return;
@@ -218,7 +199,7 @@ struct known *known_leave(struct session *s)
 
 void known_close(struct session *s)
 {
-    release(known_leave(s));
+    known_release(known_leave(s));
 }
 
 /* --- answering --- */
@@ -296,7 +277,7 @@ bool known_answer(struct flight *f)
     bool is_open = link_is_open(&s->link);
     if (kind == KNOWN_KIND_COUNT || (is_open && !s->is_shared && !is_discover))
         return false;
-    struct known *k = known_of(s);
+    struct known *k = known_of_session(s);
     if (is_discover && k && k->is_modern && link_is_open(&s->link))
         return false; /* it is asked itself */
     if (!k || !k->results[kind] || (is_handshake && !k->is_exact[kind]))
@@ -327,7 +308,7 @@ bool known_answer(struct flight *f)
 
 struct span known_list(struct session *s, enum known_kind kind)
 {
-    const struct known *k = known_of(s);
+    const struct known *k = known_of_session(s);
     const char *result = k ? k->results[kind] : NULL;
     return (struct span){result, result ? strlen(result) : 0};
 }
@@ -370,214 +351,10 @@ bool known_check_time(struct front *front, int64_t now_ms)
     return walk.is_any;
 }
 
-/* --- learning --- */
-
-/* A list of this kind is not what the client of s was told: now, or when its stream opens. */
-static void tell(struct session *s, enum known_kind kind)
-{
-    char message[120];
-    int n = snprintf(message, sizeof message,
-                     "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/%s/list_changed\"}",
-                     kinds[kind].capability);
-    if (s->modern)
-        modern_message(s, (struct span){message, (size_t)n});
-    else if (s->stream)
-        session_stream_message(s, (struct span){message, (size_t)n});
-    else
-        s->changed |= 1u << kind;
-}
-
-struct change {
-    const struct known *known;
-    enum known_kind kind;
-};
-
-static void tell_one(void *arg, struct session *s)
-{
-    const struct change *change = arg;
-    if (s->known == change->known && (session_wants_push(s) || s->listed & 1u << change->kind) &&
-        !s->is_ended)
-        tell(s, change->kind);
-}
-
-static void tell_changed(struct known *k, enum known_kind kind)
-{
-    struct change change = {k, kind};
-    session_each(k->front, tell_one, &change);
-}
-
-void known_stream_opened(struct session *s)
-{
-    unsigned changed = s->changed;
-    s->changed = 0;
-    for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++)
-        if (changed & 1u << kind)
-            tell(s, (enum known_kind)kind);
-}
-
-void known_moved(struct session *s, struct known *was)
-{
-    struct known *k = known_of(s);
-    for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++) {
-        const char *old = was ? was->results[kind] : NULL, *now = k ? k->results[kind] : NULL;
-        bool is_told = s->listed & 1u << kind && (was || s->roots.has_failed);
-        if (is_told && !(old && now && strcmp(old, now) == 0))
-            tell(s, (enum known_kind)kind);
-    }
-    release(was);
-    if (!daemon_is_up(s->daemon))
-        known_note_stay(s);
-}
-
-/* A daemon has just said so. */
-static void learn(struct session *s, struct known *k, enum known_kind kind, struct span result)
-{
-    const char *old = k->results[kind];
-    snprintf(k->confirmed[kind], sizeof k->confirmed[kind], "%s", s->daemon->id);
-    snprintf(k->asked[kind], sizeof k->asked[kind], "%s", s->daemon->id);
-    bool is_same = old && strlen(old) == result.n && memcmp(old, result.p, result.n) == 0;
-    if (is_same && k->is_exact[kind])
-        return;
-    bool is_told = old && !is_same && kind != KNOWN_HANDSHAKE;
-    free(k->results[kind]);
-    k->results[kind] = xstrndup(result.p, result.n);
-    k->is_exact[kind] = true;
-    const struct known_row row = {.project_key = k->project_key,
-                                  .server = k->server,
-                                  .definition = k->definition,
-                                  .era = era_word(k),
-                                  .protocol = k->protocol,
-                                  .hash = k->hash,
-                                  .kind = kinds[kind].word,
-                                  .result = k->results[kind],
-                                  .seen_unix_ms = clock_unix_ms()};
-    struct err err = {0};
-    if (!registry_known_put(s->front->registry, &row, &err))
-        log_debug("an answer is not remembered", "error=%s", log_quote(err_text(&err)));
-    if (is_told)
-        tell_changed(k, kind);
-}
-
-void known_take_handshake(struct session *s, struct span message)
-{
-    struct known *k = known_of(s);
-    struct span result = rpc_member(message, "result");
-    if (k && result.n)
-        learn(s, k, KNOWN_HANDSHAKE, result);
-}
-
-/* --- asking --- */
-
-struct reading { /* a list under way, page by page */
-    enum known_kind kind;
-    int pages;
-    struct buf whole; /* a result with the items of all pages so far, not closed yet */
-};
-
-static void on_page(void *arg, struct session *s, struct span answer);
-
-static const char *method_of(enum known_kind kind, const struct session *s)
-{
-    return kind == KNOWN_HANDSHAKE && s->modern ? "server/discover" : kinds[kind].method;
-}
-
-static void ask_page(struct session *s, struct reading *r, struct span cursor)
-{
-    struct buf params = BUF_INIT(CAP_BODY);
-    if (cursor.n && !(buf_add_str(&params, "{\"cursor\":") &&
-                      buf_add(&params, cursor.p, cursor.n) && buf_add_str(&params, "}")))
-        buf_release(&params);
-    own_request(s, method_of(r->kind, s), (struct span){params.data, params.len}, on_page, r);
-    buf_release(&params);
-}
-
-static bool add_items(struct reading *r, struct span result)
-{
-    struct span list = rpc_member(result, kinds[r->kind].member);
-    if (list.n < 2 || list.p[0] != '[')
-        return false;
-    struct span items = {list.p + 1, list.n - 2};
-    while (items.n && strchr(" \t\r\n", *items.p))
-        items.p++, items.n--;
-    if (!r->whole.len)
-        return buf_printf(&r->whole, "{\"%s\":[", kinds[r->kind].member) &&
-               buf_add(&r->whole, items.p, items.n);
-    bool is_first = r->whole.data[r->whole.len - 1] == '[';
-    return !items.n ||
-           (buf_add_str(&r->whole, is_first ? "" : ",") && buf_add(&r->whole, items.p, items.n));
-}
-
-/* True: another page was asked for. */
-static bool take_page(struct session *s, struct reading *r, struct span answer)
-{
-    struct known *k = known_of(s);
-    struct span result = rpc_member(answer, "result"), cursor = rpc_member(result, "nextCursor");
-    bool is_last = cursor.n < 2 || cursor.p[0] != '"';
-    if (!k)
-        return false;
-    if (!result.n) {
-        k->asked[r->kind][0] = '\0'; /* another link may try */
-    } else if (is_last && r->pages == 0) {
-        learn(s, k, r->kind, result);
-    } else if (++r->pages < PAGES_MAX && add_items(r, result)) {
-        if (!is_last) {
-            ask_page(s, r, cursor);
-            return true;
-        }
-        if (buf_add_str(&r->whole, "]}"))
-            learn(s, k, r->kind, (struct span){r->whole.data, r->whole.len});
-    } /* else it is too long to be remembered, and not asked for again in this life */
-    return false;
-}
-
-static void on_page(void *arg, struct session *s, struct span answer)
-{
-    struct reading *r = arg;
-    if (take_page(s, r, answer))
-        return;
-    bool is_handshake = r->kind == KNOWN_HANDSHAKE;
-    buf_release(&r->whole);
-    free(r);
-    if (is_handshake && rpc_member(answer, "result").n)
-        known_link_opened(s); /* now it is known which lists there are */
-}
-
-/* Once in a life, whoever's link is open first. */
-static void ask(struct session *s, struct known *k, enum known_kind kind)
-{
-    if (strcmp(k->asked[kind], s->daemon->id) == 0)
-        return;
-    snprintf(k->asked[kind], sizeof k->asked[kind], "%s", s->daemon->id);
-    struct reading *r = xcalloc(1, sizeof *r);
-    r->kind = kind;
-    r->whole.cap = CAP_HANDSHAKE; /* what the registry keeps of an answer */
-    ask_page(s, r, (struct span){0});
-}
-
 bool known_has_capability(struct session *s, const char *name)
 {
-    struct known *k = known_of(s);
+    struct known *k = known_of_session(s);
     const char *handshake = k ? k->results[KNOWN_HANDSHAKE] : NULL;
     struct span result = {handshake, handshake ? strlen(handshake) : 0};
     return rpc_member(rpc_member(result, "capabilities"), name).n > 0;
-}
-
-void known_link_opened(struct session *s)
-{
-    struct known *k = known_of(s);
-    if (k && k->is_modern)
-        ask(s, k, KNOWN_HANDSHAKE);
-    for (int kind = KNOWN_TOOLS; k && kind < KNOWN_KIND_COUNT; kind++)
-        if (known_has_capability(s, kinds[kind].capability))
-            ask(s, k, (enum known_kind)kind);
-}
-
-void known_list_changed(struct session *s)
-{
-    struct known *k = known_of(s);
-    if (!k || !link_is_open(&s->link))
-        return;
-    for (int kind = KNOWN_TOOLS; kind < KNOWN_KIND_COUNT; kind++)
-        k->confirmed[kind][0] = k->asked[kind][0] = '\0';
-    known_link_opened(s);
 }

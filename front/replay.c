@@ -54,20 +54,20 @@ static void keep_within(struct front *f, const struct replay *but)
     }
 }
 
-struct replay *replay_new(struct flight *f)
+struct replay *replay_new(struct session *s, struct span request, struct flight *f)
 {
-    struct front *front = f->session->front;
+    struct front *front = s->front;
     struct replay *r = xcalloc(1, sizeof *r);
     r->front = front;
     r->stream = ++front->replay_count;
-    if (!event_name_make(f->session, r->stream, flight_client_id(f), r->name)) {
+    if (!event_name_make(s, r->stream, request, r->name)) {
         free(r);
         return NULL;
     }
     r->name_n = strlen(r->name);
     r->next_event = 1;
     r->flight = f;
-    r->kept.cap = CAP_REPLAY;
+    r->kept.cap = f ? CAP_REPLAY : CAP_EVENT; /* long streams are many, and read at once */
     list_add_tail(&front->replays, &r->node);
     charge(r);
     return r;

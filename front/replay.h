@@ -10,7 +10,7 @@
 struct replay {
     struct list node; /* front->replays or, oldest first, front->ended_replays */
     struct front *front;
-    struct flight *flight; /* NULL: the stream has ended */
+    struct flight *flight; /* NULL: the stream has ended, or is a session's long one */
     uint64_t stream;
     uint64_t next_event; /* numbers start at 1; 0 is the priming event */
     uint64_t last_kept;  /* newest event that was kept whole */
@@ -25,8 +25,9 @@ struct replay {
 
 #define REPLAY_LINE_MAX (EVENT_ID_MAX + 8)
 
-/* For the stream of this flight. NULL: its request's id is too long to be named. */
-struct replay *replay_new(struct flight *f);
+/* For the stream of s that answers the request of this id (empty: its long stream). NULL: the id is
+ * too long to be named. f: whose stream it is, or NULL. */
+struct replay *replay_new(struct session *s, struct span request, struct flight *f);
 /* "id: ...\r\n" of the priming event, which stands before all others: its length. */
 size_t replay_priming(const struct replay *r, char out[REPLAY_LINE_MAX]);
 /* The next event begins: its id line into out. Its bytes follow by replay_add, and replay_close

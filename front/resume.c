@@ -16,7 +16,6 @@ static void begin(struct conn *c, const char *headers)
     c->will_close = true;
     conn_begin_events(c, headers, false);
     conn_add(c, HTTP_RETRY, sizeof HTTP_RETRY - 1);
-    conn_add(c, "\r\n", 2);
 }
 
 static void add(void *arg, const char *bytes, size_t n)

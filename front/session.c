@@ -10,8 +10,10 @@
 #include "front/flight.h"
 #include "front/late.h"
 #include "front/modern.h"
+#include "front/replay.h"
 #include "front/restore.h"
 #include "front/session_id.h"
+#include "front/session_parts.h"
 #include "platform/proc.h"
 
 #include <stdio.h>
@@ -24,14 +26,13 @@ const char *session_client_word(enum session_client c)
     return client_words[c];
 }
 
-static enum session_client client_from(const char *word)
+enum session_client session_client_from(const char *word)
 {
     int c = CLIENT_COUNT - 1;
     while (c > CLIENT_HTTP && strcmp(client_words[c], word) != 0)
         c--;
     return (enum session_client)c;
 }
-
 /* --- the table --- */
 
 static struct list *bucket_of(struct front *f, struct span id)
@@ -48,7 +49,7 @@ bool session_has_project(const struct session *s)
 }
 
 /* What its server's entry says of sessions. */
-static void take_server(struct session *s)
+void session_take_server(struct session *s)
 {
     const struct daemon *d = s->daemon;
     const struct config_server *server =
@@ -67,7 +68,7 @@ struct session *session_new(struct front *f, struct daemon *daemon, enum route_r
     s->rule = rule;
     s->client_kind = client_kind;
     s->created_unix_ms = s->last_use_unix_ms = clock_unix_ms();
-    take_server(s);
+    session_take_server(s);
     list_add_tail(&f->unlisted, &s->node);
     list_init(&s->flights);
     list_init(&s->asked);
@@ -122,7 +123,7 @@ static void count_in(struct session *s)
     daemon_sessions_add(s->daemon, 1);
 }
 
-static void table_add(struct session *s)
+void session_table_add(struct session *s)
 {
     enter(s);
     count_in(s);
@@ -202,7 +203,7 @@ void session_publish(struct session *s)
 {
     if (!s->id)
         s->id = session_id_make(s);
-    table_add(s);
+    session_table_add(s);
     session_save(s);
     announce(s);
 }
@@ -226,6 +227,7 @@ static void free_session(struct session *s)
     known_close(s);
     modern_close(s);
     asked_forget(s, NULL);
+    replay_end(s->replay);
     link_finish(&s->link);
     list_remove(&s->node);
     list_remove(&s->stream_node);
@@ -244,7 +246,7 @@ static void free_session(struct session *s)
 }
 
 /* Nobody uses it any more: a daemon of its own goes with it. */
-static void let_go(struct session *s)
+void session_let_go(struct session *s)
 {
     struct daemon *own = s->has_own ? s->daemon : NULL;
     free_session(s);
@@ -260,7 +262,7 @@ void session_release(struct session *s)
         return;
     }
     if (list_is_empty(&s->flights) && !s->stream && !s->holds && (s->is_ended || !s->is_published))
-        let_go(s);
+        session_let_go(s);
 }
 
 static void end_row(struct session *s)
@@ -310,125 +312,6 @@ void session_end(struct session *s)
     link_close(&s->link);
 }
 
-/* --- taking back --- */
-
-struct take_back {
-    struct front *front;
-    struct session *session;
-    bool is_ended;
-};
-
-static struct daemon *slot_of(struct front *f, const char *key, const char *server)
-{
-    if (!key[0])
-        return &f->nowhere;
-    struct project *project = pool_project_by_key(f->pool, key);
-    return project ? pool_slot(f->pool, project, server, NULL) : NULL;
-}
-
-/* Its client's process, if it still is that one: its end is watched for again. */
-static void take_process(struct session *s, const struct session_row *row)
-{
-    struct proc_id id = {(pid_t)row->pid, row->pid_start};
-    if (!id.pid || !proc_is_alive(id))
-        return;
-    s->pid = id.pid;
-    s->pid_start = id.start_time;
-    departed_watch(s);
-}
-
-static void on_row(void *arg, const struct session_row *row)
-{
-    struct take_back *t = arg;
-    t->is_ended = row->ended_unix_ms != 0;
-    if (t->is_ended)
-        return;
-    struct daemon *daemon = slot_of(t->front, row->project_key, row->server);
-    if (!daemon)
-        return;
-    struct daemon *own = daemon == &t->front->nowhere
-                             ? NULL
-                             : pool_slot_private_of(t->front->pool, daemon->project, daemon->server,
-                                                    row->upstream_daemon);
-    struct session *s = session_new(t->front, own ? own : daemon, route_rule_from(row->route), NULL,
-                                    client_from(row->transport));
-    s->has_own = own != NULL;
-    take_process(s, row);
-    s->is_lean |= row->is_lean;
-    if (s->client_kind == CLIENT_SSE && s->pid) /* its stream ended with the poold before us */
-        session_stream_await(s);
-    s->created_unix_ms = row->created_unix_ms;
-    s->client = xstrdup(row->client);
-    if (row->initialize[0])
-        s->initialize = xstrdup(row->initialize);
-    if (!session_has_project(s)) {
-        snprintf(s->server, sizeof s->server, "%s", row->server);
-        s->roots.state = ROOTS_WANTED;
-    }
-    snprintf(s->authorization, sizeof s->authorization, "%s", row->authorization);
-    restore_load(s, row->level, row->subscriptions);
-    snprintf(s->protocol, sizeof s->protocol, "%s", row->protocol);
-    /* An HTTP link needs nothing but its id: it goes on if the same daemon still lives. */
-    if (row->upstream_daemon[0])
-        link_resume(&s->link, row->upstream_daemon, row->upstream_session);
-    t->session = s;
-}
-
-static struct session *take_back(struct front *f, struct span id)
-{
-    struct session_id_parts parts;
-    if (!session_id_read(f, id, &parts))
-        return NULL;
-    char *text = xstrndup(id.p, id.n);
-    struct take_back t = {.front = f};
-    bool found = false;
-    if (!registry_session_get(f->registry, text, on_row, &t, &found, NULL))
-        found = false;
-    if (!t.session && !t.is_ended) { /* lost by the registry: the id itself says enough */
-        struct daemon *daemon = slot_of(f, parts.key, parts.server);
-        if (daemon) {
-            t.session = session_new(f, daemon, ROUTE_SESSION, NULL, CLIENT_HTTP);
-            if (daemon == &f->nowhere)
-                snprintf(t.session->server, sizeof t.session->server, "%s", parts.server);
-            if (parts.has_roots)
-                t.session->roots.state = ROOTS_WANTED;
-            t.session->created_unix_ms = (int64_t)strtoull(parts.created, NULL, 16);
-            if (strcmp(parts.protocol, "-") != 0)
-                snprintf(t.session->protocol, sizeof t.session->protocol, "%s", parts.protocol);
-        }
-    }
-    if (!t.session) {
-        free(text);
-        return NULL;
-    }
-    t.session->id = text;
-    table_add(t.session);
-    log_info("session taken back", "project=%s server=%s from=%s", parts.key, parts.server,
-             found ? "registry" : "proof");
-    front_session_news(t.session, SESSION_TAKEN_BACK);
-    if (!found)
-        session_save(t.session);
-    return t.session;
-}
-
-/* A project that was forgotten is made known again by the next request of a session of its own. */
-static void renew_slot(struct session *s)
-{
-    char how[64];
-    struct project *project =
-        pool_project_make(s->front->pool, s->daemon->project->root, how, NULL);
-    struct daemon *d = project ? pool_slot(s->front->pool, project, s->daemon->server, NULL) : NULL;
-    if (!d || !list_is_empty(&s->flights))
-        return;
-    link_reset(&s->link);
-    daemon_sessions_add(s->daemon, -1);
-    s->daemon = d;
-    s->has_own = false;
-    take_server(s);
-    daemon_sessions_add(d, 1);
-    session_save(s);
-}
-
 void session_move(struct session *s, struct daemon *d, enum route_rule rule)
 {
     bool is_new = !session_has_project(s);
@@ -446,7 +329,7 @@ void session_move(struct session *s, struct daemon *d, enum route_rule rule)
     s->daemon = d;
     s->has_own = false;
     s->rule = rule;
-    take_server(s);
+    session_take_server(s);
     if (s->is_published)
         session_save(s);
     if (s->is_published && is_new)
@@ -474,14 +357,6 @@ struct session *session_in_table(struct front *f, struct span id)
             return s;
     }
     return NULL;
-}
-
-struct session *session_find(struct front *f, struct span id)
-{
-    struct session *s = session_in_table(f, id);
-    if (s && session_has_project(s) && daemon_is_forgotten(s->daemon))
-        renew_slot(s);
-    return s ? s : take_back(f, id);
 }
 
 struct front_session session_view(const struct session *s)
@@ -546,93 +421,4 @@ static void destroy_one(void *arg, struct session *s)
 void session_destroy_all(struct front *f)
 {
     session_each(f, destroy_one, NULL);
-}
-
-/* --- tidying --- */
-
-#define SILENT_MS (60 * 60 * 1000ll)     /* no sign of its client for so long */
-#define LEFT_MS 20000                    /* HTTP+SSE: nobody has opened its stream anew */
-#define PRUNE_MS (24 * 60 * 60 * 1000ll) /* between two looks at old rows */
-#define ROW_KEPT_MS (30 * 24 * 60 * 60 * 1000ll)
-
-static void put_aside(struct session *s)
-{
-    log_info("session put aside", "project=%s server=%s client=%s pid=%ld", s->daemon->project->key,
-             s->daemon->server, log_quote(s->client), (long)s->pid);
-    front_session_news(s, SESSION_PUT_ASIDE);
-    link_close(&s->link);
-    s->pid = 0; /* nobody goes on with it but by its id */
-    s->pid_start = 0;
-    session_save(s);
-    s->front->session_count--;
-    daemon_sessions_add(s->daemon, -1);
-    let_go(s);
-}
-
-static void tidy_one(void *arg, struct session *s)
-{
-    const int64_t *now_unix_ms = arg;
-    if (s->is_ended || !s->is_published) { /* by the end of its stream, with somebody inside */
-        session_release(s);
-        return;
-    }
-    if (s->stream || !list_is_empty(&s->flights))
-        return;
-    bool is_gone = s->pid ? !proc_is_alive((struct proc_id){s->pid, s->pid_start})
-                          : *now_unix_ms - s->last_use_unix_ms > SILENT_MS;
-    is_gone |= s->modern && daemon_is_forgotten(s->daemon);
-    if (is_gone)
-        put_aside(s);
-}
-
-static void tidy_left(void *arg, struct session *s)
-{
-    bool *is_any = arg;
-    if (!s->awaited_until_ms || s->is_ended)
-        return;
-    if (list_is_empty(&s->flights) &&
-        clock_ms() >= s->awaited_until_ms - SESSION_AWAIT_MS + LEFT_MS)
-        put_aside(s);
-    else
-        *is_any = true;
-}
-
-bool session_check_left(struct front *f)
-{
-    bool is_any = false;
-    if (f->awaits)
-        session_each(f, tidy_left, &is_any);
-    f->awaits = is_any;
-    return is_any;
-}
-
-void session_departed(struct session *s)
-{
-    int64_t now_unix_ms = clock_unix_ms();
-    s->is_departed = true;
-    session_stream_close(s); /* nobody reads it any more */
-    asked_refuse(s, NULL);
-    tidy_one(&now_unix_ms, s);
-}
-
-static void save_one(void *arg, struct session *s)
-{
-    (void)arg;
-    if (s->is_published && !s->is_ended)
-        session_save(s);
-}
-
-void session_tidy(struct front *f)
-{
-    int64_t now_unix_ms = clock_unix_ms();
-    session_each(f, tidy_one, &now_unix_ms);
-    if (now_unix_ms - f->pruned_unix_ms < PRUNE_MS)
-        return;
-    f->pruned_unix_ms = now_unix_ms;
-    struct err err = {0};
-    bool ok = registry_begin(f->registry, &err);
-    session_each(f, save_one, NULL); /* so that the rows say when these were used last */
-    if (!ok || !registry_commit(f->registry, &err) ||
-        !registry_sessions_prune(f->registry, now_unix_ms - ROW_KEPT_MS, &err))
-        log_warn("old sessions stay in the registry", "error=%s", log_quote(err_text(&err)));
 }

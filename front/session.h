@@ -84,6 +84,7 @@ struct session {
     struct conn *stream; /* the client's GET or /sse stream, NULL if none */
     struct list stream_node;
     int64_t stream_beat_ms; /* last byte on it */
+    struct replay *replay;  /* Streamable HTTP: what was sent on it, NULL: nothing */
     /* HTTP+SSE: */
     int64_t settle_at_ms; /* whose stream this is shows until then (reopen.h); 0: it is settled */
     int64_t awaited_until_ms; /* its client may open its lost stream anew until then; 0: not */
@@ -157,6 +158,9 @@ void session_stream_adopt(struct session *s, struct conn *c);
 void session_stream_await(struct session *s);
 /* Is there a stream, or may one come soon, so that an answer would reach the client (HTTP+SSE)? */
 bool session_stream_is_awaited(const struct session *s);
+/* Its client comes back for its long stream of Streamable HTTP, which is open again, with the id of
+ * the last event it saw there (or any other): what was sent in vain is sent again. */
+void session_stream_replay(struct session *s, struct span last_event_id);
 /* Append whole SSE events, raw. Without a stream, but with one that is awaited, they are kept for
  * it, up to CAP_BODY. */
 void session_stream_events(struct session *s, const char *bytes, size_t n);

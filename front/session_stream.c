@@ -6,8 +6,12 @@
 #include "base/log.h"
 #include "front/client_lines.h"
 #include "front/flight.h"
+#include "front/http_answer.h"
 #include "front/modern.h"
+#include "front/replay.h"
 #include "mcp/sse.h"
+
+#include <string.h>
 
 #define STREAM_BEAT_MS 60000
 
@@ -90,6 +94,36 @@ static void each_message(struct session *s, const char *bytes, size_t n)
     }
 }
 
+/* With an id, where the client's revision has them (2025-03-26 on). */
+static void write_http_event(struct session *s, const char *bytes, size_t n)
+{
+    char line[REPLAY_LINE_MAX];
+    if (!s->replay && strcmp(s->protocol, "2025-03-26") >= 0)
+        s->replay = replay_new(s, (struct span){0}, NULL);
+    if (s->replay) {
+        conn_add(s->stream, line, replay_begin(s->replay, line));
+        replay_add(s->replay, bytes, n);
+        replay_close(s->replay);
+    }
+    if (s->stream)
+        conn_add(s->stream, bytes, n);
+}
+
+static void add_again(void *arg, const char *bytes, size_t n)
+{
+    struct session *s = arg;
+    if (s->stream)
+        conn_add(s->stream, bytes, n);
+}
+
+void session_stream_replay(struct session *s, struct span last_event_id)
+{
+    struct event_id id;
+    if (s->replay && event_id_read(s->front, last_event_id, &id) &&
+        replay_find(s->front, &id) == s->replay)
+        replay_after(s->replay, id.event, add_again, s);
+}
+
 void session_stream_events(struct session *s, const char *bytes, size_t n)
 {
     if (s->modern)
@@ -102,6 +136,8 @@ void session_stream_events(struct session *s, const char *bytes, size_t n)
     s->stream_beat_ms = clock_ms();
     if (s->client_kind == CLIENT_LINES)
         lines_write_events(s->stream, bytes, n);
+    else if (s->client_kind == CLIENT_HTTP)
+        write_http_event(s, bytes, n);
     else
         conn_add(s->stream, bytes, n);
     if (s->stream)
@@ -137,14 +173,21 @@ void session_stream_close(struct session *s)
     conn_finish(c);
 }
 
+static void beat(struct session *s)
+{
+    s->stream_beat_ms = clock_ms();
+    conn_add(s->stream, HTTP_COMMENT, sizeof HTTP_COMMENT - 1);
+    if (s->stream)
+        conn_flush(s->stream);
+}
+
 bool session_streams_beat(struct front *f, int64_t now_ms)
 {
-    static const char comment[] = ": poold\r\n\r\n";
     list_each(node, after, &f->streams)
     {
         struct session *s = container_of(node, struct session, stream_node);
         if (s->client_kind != CLIENT_LINES && now_ms - s->stream_beat_ms >= STREAM_BEAT_MS)
-            session_stream_events(s, comment, sizeof comment - 1);
+            beat(s);
     }
     return !list_is_empty(&f->streams);
 }

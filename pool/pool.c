@@ -193,12 +193,24 @@ static bool make_room(struct pool *p, struct slot *next, const struct census *c)
     return false;
 }
 
+/* First in, first out, but spares after all that somebody waits for. */
+static struct slot *next_in_queue(const struct pool *p)
+{
+    list_each(node, after, &p->queue)
+    {
+        struct slot *s = container_of(node, struct slot, in_queue);
+        if (!private_is_queued_spare(s))
+            return s;
+    }
+    return container_of(p->queue.next, struct slot, in_queue);
+}
+
 static void serve_queue(struct pool *p)
 {
     if (!p->is_synced || shell_path_is_awaited(p))
         return;
     while (!list_is_empty(&p->queue)) {
-        struct slot *next = container_of(p->queue.next, struct slot, in_queue);
+        struct slot *next = next_in_queue(p);
         struct census c = count(p);
         if (private_is_queued_spare(next) && c.alive >= p->config->settings.max_daemons) {
             daemon_stop(&next->d, REASON_POOL_FULL, true); /* it waits for nobody */

@@ -139,6 +139,7 @@ def test_only_the_events_of_that_stream_after_that_id_are_replayed(pool, served)
     for id, blocks in streams.items():
         for at, block in enumerate(blocks):
             again = [b for b in resume(pool, block["id"], client.session).rest() if "data" in b]
+            assert not again or again[0].pop("retry") == "1500"
             assert again == blocks[at + 1:], f"stream {id} after event {at}"
 
 
@@ -185,6 +186,31 @@ def is_plain_get(pool, headers):
         return True
     finally:
         stream.leave()
+
+
+def push(pool, client, **headers):
+    return Events(pool.port, "GET", {"Mcp-Session-Id": client.session, **headers})
+
+
+@pytest.mark.parametrize("version", ["2025-03-26", "2025-11-25"])
+def test_a_push_stream_that_is_opened_again_tells_what_was_sent_in_vain(pool, served, version):
+    client = open_client(pool, served(), version)
+    stream = push(pool, client)
+    if version == "2025-11-25":
+        assert stream.next() == {"retry": "1500"}
+    client.call("notify")
+    seen = stream.next()
+    assert message_of(seen)["method"] == "notifications/tools/list_changed"
+    client.call("notify")
+    missed = stream.next()  # as far as poold can tell it was sent
+    stream.leave()
+    again = push(pool, client, **{"Last-Event-ID": seen["id"]})
+    blocks = iter(again.next, None)
+    told = next(b for b in blocks if "data" in b)
+    assert (told["id"], told["data"]) == (missed["id"], missed["data"])
+    client.call("notify")
+    assert next(b for b in blocks if "data" in b)["id"] not in (missed["id"], seen["id"])
+    again.leave()
 
 
 def test_ids_that_are_not_ours_are_as_none(pool, served):

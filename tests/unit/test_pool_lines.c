@@ -431,6 +431,29 @@ static void a_spare_goes_for_anybody(void **state)
     assert_null(a_spare());
 }
 
+static void a_start_that_somebody_waits_for_goes_before_a_spare(void **state)
+{
+    (void)state;
+    lines_begin("\"maxParallelStarts\":1");
+    struct daemon *a = session_of("a", "spared"), *b = slot("b", "web"), *c = slot("c", "web");
+    start_session(a);
+    fake.is_automatic = false;
+    UNTIL(fake.count == 2); /* one spare is starting, the other one waits */
+    daemon_want(b, REASON_CALL, false);
+    daemon_want(c, REASON_CALL, false);
+    struct fake_life *spare = &fake.lives[1];
+    assert_string_equal(spare->server, "spared");
+    fake_say(spare, RUN_STARTED);
+    UNTIL(fake.count == 3);
+    assert_string_equal(fake.lives[2].server, "web");
+    fake_exit(&fake.lives[2], 1, 0, "");
+    UNTIL(fake.count == 4);
+    assert_string_equal(fake.lives[3].server, "web");
+    fake_exit(&fake.lives[3], 1, 0, "");
+    UNTIL(fake.count == 5);
+    assert_string_equal(fake.lives[4].server, "spared");
+}
+
 static void a_memory_budget_is_kept_before_spares_are_made(void **state)
 {
     (void)state;
@@ -581,6 +604,7 @@ int main(void)
         CASE(a_new_session_takes_a_warm_spare_and_another_is_made),
         CASE(nobody_goes_for_a_spare),
         CASE(a_spare_goes_for_anybody),
+        CASE(a_start_that_somebody_waits_for_goes_before_a_spare),
         CASE(a_memory_budget_is_kept_before_spares_are_made),
         CASE(a_spare_that_does_not_start_is_not_tried_for_ever),
         CASE(spares_stay_as_long_as_their_sessions_are_used),

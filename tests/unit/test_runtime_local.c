@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <setjmp.h>
@@ -513,6 +514,41 @@ static void who_does_not_read_is_given_no_more_than_the_window_and_room_is_told(
     stop(ID);
 }
 
+/* The runtime's connection to its keeper breaks. */
+static void cut_connection(void)
+{
+    int cut = 0;
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_un peer = {0};
+        socklen_t size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sun_family == AF_UNIX &&
+            strstr(peer.sun_path, ID ".sock"))
+            cut += shutdown(fd, SHUT_RDWR) == 0;
+    }
+    assert_int_equal(cut, 1);
+}
+
+static void a_broken_connection_to_the_keeper_loses_and_repeats_no_line(void **state)
+{
+    (void)state;
+    start_lines("echo");
+    send_line("{\"n\":1}");
+    UNTIL(seen.lines == 1);
+    cut_connection();
+    send_line("{\"n\":2}"); /* into the broken one */
+    ev_run(loop, EVRUN_ONCE);
+    send_line("{\"n\":3}"); /* between two */
+    UNTIL(seen.lines == 3);
+    assert_string_equal(seen.line, "{\"n\":3}");
+    send_line("{\"n\":4}");
+    UNTIL(seen.lines == 4);
+    UNTIL(runtime.unread(runtime.self, ID) == 0);
+    assert_string_equal(seen.line, "{\"n\":4}");
+    assert_int_equal(seen.lost, 0);
+    stop(ID);
+    assert_int_equal(seen.lines, 4);
+}
+
 static void the_next_one_goes_on_with_the_lines(void **state)
 {
     (void)state;
@@ -564,6 +600,7 @@ int main(int argc, char **argv)
         CASE(lines_pass_both_ways),
         CASE(a_line_of_megabytes_passes_whole),
         CASE(who_does_not_read_is_given_no_more_than_the_window_and_room_is_told),
+        CASE(a_broken_connection_to_the_keeper_loses_and_repeats_no_line),
         CASE(the_next_one_goes_on_with_the_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
