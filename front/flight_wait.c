@@ -7,10 +7,11 @@
 #include "front/modern.h"
 #include "front/replay.h"
 
-#define BEAT_MS 10000 /* an answer is never silent for longer (the promise is 15 s) */
-#define PRIME_MS 400  /* longer waits become event streams where the client can resume those */
-#define AWAY_MS 15000 /* a client that does not come back for so long answers nothing any more */
-#define TELL_MS 2000  /* between two words to a client that asked for progress */
+#define BEAT_MS 10000  /* an answer is never silent for longer (the promise is 15 s) */
+#define LINGER_MS 1000 /* so long may a daemon keep a stream open behind the answer */
+#define PRIME_MS 400   /* longer waits become event streams where the client can resume those */
+#define AWAY_MS 15000  /* a client that does not come back for so long answers nothing any more */
+#define TELL_MS 2000   /* between two words to a client that asked for progress */
 
 bool flight_may_move(const struct session *s)
 {
@@ -112,6 +113,12 @@ static void check_waiting(struct flight *f, int64_t now_ms)
     }
     if (f->modern && modern_gives_up(f, now_ms))
         return;
+    if (f->has_answer && f->is_sse_answer && f->up && now_ms - f->beat_ms >= LINGER_MS) {
+        upstream_close(f->up);
+        f->up = NULL;
+        flight_end(f);
+        return;
+    }
     if (f->phase != FLIGHT_QUEUED && !f->up && f->session->link.state != LINK_OPEN) {
         flight_end(f); /* its session was ended, or the client began it anew */
         return;

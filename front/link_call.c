@@ -165,6 +165,19 @@ static void on_resumed_head(void *self, const struct http_head *head)
         flight_end(f);
 }
 
+/* With the answer all is told; some servers leave the stream open. */
+static void on_resumed_pause(void *self)
+{
+    struct flight *f = self;
+    if (!f->has_answer) {
+        on_call_pause(f);
+        return;
+    }
+    upstream_close(f->up);
+    f->up = NULL;
+    flight_end(f);
+}
+
 static void on_resumed_end(void *self, enum upstream_end how)
 {
     struct flight *f = self;
@@ -220,7 +233,7 @@ static void on_call_end(void *self, enum upstream_end how)
 
 static const struct upstream_user call_user = {on_call_head, on_call_body, on_call_pause,
                                                on_call_end};
-static const struct upstream_user resumed_user = {on_resumed_head, on_call_body, on_call_pause,
+static const struct upstream_user resumed_user = {on_resumed_head, on_call_body, on_resumed_pause,
                                                   on_resumed_end};
 
 void link_http_send(struct link *l, struct flight *f)

@@ -2,7 +2,7 @@
 """An MCP server over Streamable HTTP that numbers its events and closes its streams in the middle (SEP-1699).
 
 Tools: poll (answers --delay seconds later; its stream is closed after the first event, and --closes more times after
-each resumption), unresumable (the same, but GET is refused), push (a message for the GET stream, which is closed after each),
+each resumption; --linger leaves it open after the answer), unresumable (the same, but GET is refused), push (a message for the GET stream, which is closed after each),
 ask (a request to the client; answers with what the client said), gets (the Last-Event-IDs of all GETs), opened (number of
 handshakes), ended (number of DELETEs), forget (all sessions; --lost says how that is told later), seen (methods of the
 notifications that came), tools_changed (says so in the call's own stream), large (bytes, as one event), bad (400 with the call's own id).
@@ -19,6 +19,7 @@ parser.add_argument("--port", type=int)
 parser.add_argument("--delay", type=float, default=0.5)
 parser.add_argument("--closes", type=int, default=0)
 parser.add_argument("--retry", type=int, default=100)
+parser.add_argument("--linger", action="store_true")
 parser.add_argument("--initialize-delay", type=float, default=0)
 parser.add_argument("--lost", default="404", help="status, or own-error: 400 with the call's own id")
 args = parser.parse_args()
@@ -79,8 +80,14 @@ class Handler(BaseHTTPRequestHandler):
             id, message = streams[stream][at]
             self.event(id, message)
             at += 1
-            if (message and "result" in message) or closes:
+            if message and "result" in message:
+                return self.linger()
+            if closes:
                 return
+
+    def linger(self):
+        if args.linger:
+            stopped.wait()
 
     def lost(self, id):
         error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32001, "message": "Session not found"}}
@@ -141,6 +148,7 @@ class Handler(BaseHTTPRequestHandler):
                 changed.wait_for(lambda: ours in answers, 30)
             done.append(json.dumps(answers.get(ours)))
             self.event("ask/1", text_of(id, done[-1]))
+            self.linger()
         elif name == "tools_changed":
             tools.append(f"tool{next(numbers)}")
             self.begin()
@@ -151,6 +159,7 @@ class Handler(BaseHTTPRequestHandler):
         elif name == "large":
             self.begin()
             self.event("l/0", text_of(id, "x" * int(arguments["bytes"])))
+            self.linger()
         else:
             if name == "forget":
                 sessions.clear()

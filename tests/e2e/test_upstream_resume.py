@@ -45,6 +45,17 @@ def test_a_stream_that_is_closed_again_and_again_is_resumed_each_time(pool, poll
     assert [m["params"]["progress"] for m in client.notifications] == list(range(8))
 
 
+@pytest.mark.parametrize("tool, arguments", [("poll", {}), ("large", {"bytes": 5}), ("large", {"bytes": 300000})],
+                         ids=["resumed", "whole", "in-parts"])
+def test_a_stream_that_stays_open_after_the_answer_is_not_waited_for(pool, polling, tool, arguments):
+    a = polling("--linger")
+    client = open_client(pool, a)
+    status, _, body = client.post({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                                   "params": {"name": tool, "arguments": arguments}})  # reads to the end
+    assert status == 200 and '"result"' in body
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 0 and pool.daemon(a)["state"] == "ready", "nothing is under way")
+
+
 def test_numbers_of_the_daemon_do_not_reach_the_client(pool, polling):
     client = open_client(pool, polling())
     _, _, body = client.post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "poll"}})
