@@ -6,8 +6,8 @@
 #include "front/batch.h"
 #include "front/client_stream.h"
 #include "front/late.h"
+#include "front/lines_session.h"
 #include "front/modern_lines.h"
-#include "front/roots.h"
 #include "mcp/lean.h"
 #include "mcp/lines.h"
 #include "mcp/repeat.h"
@@ -19,17 +19,6 @@
 #include <unistd.h>
 
 #define CALLS_MAX 256 /* under way at once of one client; then it is not read on */
-
-struct lines { /* reader_self of its connection, whose user is the session once there is one */
-    struct conn *conn;
-    pid_t pid;                /* of the peer */
-    struct lines_hello hello; /* what the first line said */
-    struct owner *owner;      /* the peer, as modern requests found it; NULL: not asked yet */
-    bool has_begun, has_hello, has_modern;
-    bool is_skipping; /* the rest of a line that is too long */
-    size_t scanned;   /* bytes of an unfinished line that hold no line end */
-    ev_timer turn;    /* looks, from the loop, whether it may go on */
-};
 
 /* --- writing --- */
 
@@ -81,111 +70,6 @@ static void answer_ping(struct lines *l, struct span id)
     conn_flush(l->conn);
 }
 
-/* --- the session --- */
-
-/* It, or NULL. A project that was forgotten meanwhile is made known again. */
-static struct session *session_of(const struct lines *l)
-{
-    struct session *s = l->conn->user ? l->conn->user_self : NULL;
-    return s ? session_find(s->front, (struct span){s->id, strlen(s->id)}) : NULL;
-}
-
-/* The session that the first line names, if it is good. *err is set if it must not be used. */
-static struct session *named(struct lines *l, struct err *err)
-{
-    struct front *f = l->conn->front;
-    struct route route = {0};
-    struct session *s = session_find(f, (struct span){l->hello.session, strlen(l->hello.session)});
-    if (!s)
-        return NULL;
-    if (s->client_kind != CLIENT_LINES && (s->initialize || s->stream)) {
-        err_set(err, ERR_CONFLICT, 0, "this session belongs to a client of another transport");
-        return NULL;
-    }
-    s->client_kind = CLIENT_LINES; /* of one that was taken back by its proof only we know it */
-    if (l->hello.project && !route_by_name(f, l->hello.project, ROUTE_LINE, &route, err))
-        return NULL;
-    if (!session_has_project(s))
-        return s;
-    if (route.project && route.project != s->daemon->project) {
-        err_set(err, ERR_CONFLICT, 0, "this session belongs to the project %s, not to %s",
-                s->daemon->project->root, route.project->root);
-        return NULL;
-    }
-    if (l->hello.server && strcmp(l->hello.server, s->daemon->server) != 0) {
-        err_set(err, ERR_CONFLICT, 0, "this session belongs to the server %s, not to %s",
-                s->daemon->server, l->hello.server);
-        return NULL;
-    }
-    return s;
-}
-
-/* Which project and server? True also where only its client's roots may name the project yet: then
- * why (new) says what hinders. */
-static bool find_route(struct lines *l, const struct owner *owner, bool may_have_roots,
-                       struct route *out, char **why, struct err *err)
-{
-    struct front *f = l->conn->front;
-    struct err hindrance = {0};
-    const char *server = l->hello.server ? l->hello.server : "";
-    if (strlen(server) >= sizeof out->server)
-        return err_set(err, ERR_NO_SERVER, 0, "the server's name is too long");
-    snprintf(out->server, sizeof out->server, "%s", server);
-    if (l->hello.project)
-        return route_by_name(f, l->hello.project, ROUTE_LINE, out, err);
-    if (route_by_owner(f, owner, out, &hindrance))
-        return true;
-    if (!may_have_roots)
-        return err_set(err, hindrance.code, 0, "%s", err_text(&hindrance));
-    *why = xstrdup(err_text(&hindrance));
-    return true;
-}
-
-static struct session *make(struct lines *l, const struct owner *owner, bool may_have_roots,
-                            struct err *err)
-{
-    struct route route = {0};
-    char *why = NULL;
-    struct session *s = find_route(l, owner, may_have_roots, &route, &why, err)
-                            ? session_make(l->conn->front, &route, owner, CLIENT_LINES, err)
-                            : NULL;
-    if (!s) {
-        free(why);
-        return NULL;
-    }
-    s->roots.why = why;
-    session_publish(s);
-    return s;
-}
-
-/* The connection's session: gone on with, or made. may_have_roots: its client says so, or may still
- * say so. NULL: err. */
-static struct session *open_session(struct lines *l, bool may_have_roots, struct err *err)
-{
-    static struct peer_process process; /* large; one thread */
-    bool is_found = peer_of_pid(l->pid, &process) == PEER_FOUND;
-    struct owner *owner = owner_new(&process, is_found);
-    struct session *s = l->hello.session ? named(l, err) : NULL;
-    if (s && is_found)
-        session_set_owner(s, owner);
-    else if (!s && err->code == ERR_OK)
-        s = make(l, owner, may_have_roots, err);
-    owner_free(owner);
-    if (!s)
-        return NULL;
-    s->is_lean |= l->hello.is_lean;
-    s->ends_with_stream = !l->has_hello;
-    s->asks_again = l->has_hello;
-    if (s->ends_with_stream) /* its connection says when it is gone */
-        departed_unwatch(s);
-    session_stream_close(s); /* of an earlier connection that its client has left */
-    session_stream_open(s, l->conn);
-    link_push_changed(&s->link);
-    known_stream_opened(s);
-    roots_ask(s);
-    return s;
-}
-
 /* --- requests of the stateless revision --- */
 
 static bool is_modern(const struct rpc_peek *peek)
@@ -202,7 +86,7 @@ static struct lines_who who_of(struct lines *l, const struct rpc_peek *peek)
         bool is_found = peer_of_pid(l->pid, &process) == PEER_FOUND;
         l->owner = owner_new(&process, is_found);
     }
-    return (struct lines_who){&l->hello, l->has_hello ? session_of(l) : NULL, l->owner};
+    return (struct lines_who){&l->hello, l->has_hello ? lines_session(l) : NULL, l->owner};
 }
 
 static void on_modern(struct lines *l, struct span line, const struct rpc_peek *peek)
@@ -238,7 +122,7 @@ static void on_hello(struct lines *l, struct span line)
     struct session *s = NULL;
     if (!l->has_begun && lines_hello_read(line, &l->hello, &err)) {
         l->has_hello = true;
-        s = open_session(l, true, &err);
+        s = lines_open_session(l, true, &err);
     } else if (l->has_begun) {
         err_set(&err, ERR_BAD_REQUEST, 0, "the session is named by the first line only");
     }
@@ -279,7 +163,7 @@ static bool is_under_way(const struct session *s, struct span id)
 /* Its answer never came: poold was gone, or the connection. */
 static void on_again(struct lines *l, struct span again)
 {
-    struct session *s = session_of(l);
+    struct session *s = lines_session(l);
     struct rpc_peek peek = {.kind = RPC_INVALID, .id = again};
     struct err err = {0};
     if (again.p[0] == '{')
@@ -334,7 +218,7 @@ static void on_message(struct lines *l, struct span line)
     bool is_cancelled = rpc_text_is(peek.method, "notifications/cancelled");
     if (is_cancelled && modern_lines_cancel(l->conn, rpc_member(peek.params, "requestId")))
         return;
-    struct session *s = session_of(l);
+    struct session *s = lines_session(l);
     if (!s && rpc_text_is(peek.method, "ping") && peek.kind == RPC_REQUEST) {
         answer_ping(l, peek.id);
         return;
@@ -342,7 +226,7 @@ static void on_message(struct lines *l, struct span line)
     if (!s && peek.kind != RPC_REQUEST)
         return;
     if (!s)
-        s = open_session(l, roots_declared(peek.params), &err);
+        s = lines_open_session(l, roots_declared(peek.params), &err);
     if (!s)
         write_error(l, peek.id, err.code, err_text(&err));
     else if (peek.kind == RPC_BATCH)
