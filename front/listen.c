@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#define URIS_MAX 1000        /* resources that one listen request follows: each is compared */
 #define LISTEN_BEAT_MS 60000 /* a silent one shows that it lives (the promise is 100 s) */
 
 static struct span filter_of(const struct flight *f)
@@ -22,8 +23,11 @@ static struct span filter_of(const struct flight *f)
 bool listen_is_sound(const struct rpc_peek *peek)
 {
     struct span filter = rpc_member(peek->params, "notifications");
-    struct span uris = rpc_member(filter, "resourceSubscriptions");
-    return filter.n && filter.p[0] == '{' && (!uris.n || uris.p[0] == '[');
+    struct span uris = rpc_member(filter, "resourceSubscriptions"), one;
+    int count = 0;
+    for (const char *at = uris.p; uris.n && rpc_batch_next(&at, uris.p + uris.n, &one);)
+        count++;
+    return filter.n && filter.p[0] == '{' && (!uris.n || uris.p[0] == '[') && count <= URIS_MAX;
 }
 
 /* --- to the client --- */

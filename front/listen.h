@@ -5,7 +5,7 @@
 #pragma once
 #include "front/flight.h"
 
-/* Is what it asks for well-formed? */
+/* Is what it asks for well-formed, and not too much (1000 resources)? */
 bool listen_is_sound(const struct rpc_peek *peek);
 /* A flight of FLIGHT_LISTEN begins: it is acknowledged. */
 void listen_begin(struct flight *f);

@@ -63,7 +63,7 @@ static void take_capabilities(struct session *s, struct span declared)
 }
 
 struct session *modern_session(struct front *f, const struct modern_who *who,
-                               const struct rpc_peek *peek)
+                               const struct rpc_peek *peek, struct err *err)
 {
     bool is_discover = modern_method_of(peek->method) == MODERN_DISCOVER;
     struct session *s = NULL;
@@ -74,6 +74,10 @@ struct session *modern_session(struct front *f, const struct modern_who *who,
             s = one;
     }
     bool is_new = !s;
+    if (is_new && f->session_count >= CAP_SESSIONS) {
+        err_set(err, ERR_TOO_BIG, 0, "there are %d sessions already", CAP_SESSIONS);
+        return NULL;
+    }
     if (is_new)
         s = make(f, who, peek);
     if (is_new || is_discover) {

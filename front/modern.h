@@ -26,9 +26,9 @@ struct modern_who { /* who asks for what; borrowed for the call */
 };
 
 /* The session of this client, made if it is new. peek: of a request that passed modern_check.
- * At server/discover what the client says of itself is taken anew. */
+ * At server/discover what the client says of itself is taken anew. NULL: there are too many. */
 struct session *modern_session(struct front *f, const struct modern_who *who,
-                               const struct rpc_peek *peek);
+                               const struct rpc_peek *peek, struct err *err) MUST_CHECK;
 /* Where a client process was found to work when it last asked server/discover, or first asked
  * anything. NULL: it has not. */
 struct project *modern_pinned(struct front *f, const struct owner *owner);

@@ -60,15 +60,8 @@ static struct session *session_of(struct conn *c, const struct request *request,
     struct err err = {0};
     if (!route_of(c, request, url, peek, &route))
         return NULL;
-    struct daemon *d = NULL;
-    if (c->front->session_count >= CAP_SESSIONS)
-        err_set(&err, ERR_TOO_BIG, 0, "there are %d sessions already", CAP_SESSIONS);
-    else
-        d = pool_slot(c->front->pool, route.project, route.server[0] ? route.server : NULL, &err);
-    if (!d) {
-        client_answer_error(c, peek->id, &err);
-        return NULL;
-    }
+    struct daemon *d =
+        pool_slot(c->front->pool, route.project, route.server[0] ? route.server : NULL, &err);
     const struct modern_who who = {
         .daemon = d,
         .rule = route.rule,
@@ -77,7 +70,10 @@ static struct session *session_of(struct conn *c, const struct request *request,
         .is_lean_url = url->is_lean,
         .authorization = http_header(&request->head, "Authorization"),
     };
-    return modern_session(c->front, &who, peek);
+    struct session *s = d ? modern_session(c->front, &who, peek, &err) : NULL;
+    if (!s)
+        client_answer_error(c, peek->id, &err);
+    return s;
 }
 
 static bool is_refused(struct conn *c, const struct request *request, const struct rpc_peek *peek)
@@ -91,8 +87,12 @@ static bool is_refused(struct conn *c, const struct request *request, const stru
             fault = (struct modern_fault){
                 404, RPC_METHOD_NOT_FOUND, "there is no such method in " MODERN_REVISION, {0}};
         else if (method == MODERN_LISTEN && !listen_is_sound(peek))
-            fault = (struct modern_fault){
-                400, RPC_INVALID_PARAMS, "params.notifications must be an object", {0}};
+            fault =
+                (struct modern_fault){400,
+                                      RPC_INVALID_PARAMS,
+                                      "params.notifications must be an object, with at most 1000 "
+                                      "resources",
+                                      {0}};
         else
             return false;
     }
@@ -115,8 +115,9 @@ void modern_http_request(struct conn *c, const struct request *request, const st
     struct flight *f =
         modern_flight(s, &client_http_sink, c, request->body, peek, client_headers(&request->head));
     /* The revision has no resumption, but its clients resume by an event id: after a kill of poold
-     * they are told at once, instead of waiting for ever. */
-    if (f->kind == FLIGHT_CALL)
+     * they are told at once, instead of waiting for ever. Calls only: what else is slow keeps the
+     * HTTP status of its error. */
+    if (peek->tool.p)
         http_answer_resumable(f);
     conn_take(c, &http_flight_user, f);
     modern_go(f);

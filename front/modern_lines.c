@@ -43,10 +43,6 @@ struct session *modern_lines_session(struct front *f, const struct lines_who *wh
     struct route route = {0};
     if (!route_of(f, who, peek, &route, err))
         return NULL;
-    if (f->session_count >= CAP_SESSIONS) {
-        err_set(err, ERR_TOO_BIG, 0, "there are %d sessions already", CAP_SESSIONS);
-        return NULL;
-    }
     struct daemon *d =
         pool_slot(f->pool, route.project, route.server[0] ? route.server : NULL, err);
     const struct modern_who modern = {.daemon = d,
@@ -54,7 +50,7 @@ struct session *modern_lines_session(struct front *f, const struct lines_who *wh
                                       .owner = who->owner,
                                       .client_kind = CLIENT_LINES,
                                       .is_lean_url = who->hello->is_lean};
-    return d ? modern_session(f, &modern, peek) : NULL;
+    return d ? modern_session(f, &modern, peek, err) : NULL;
 }
 
 /* --- requests --- */

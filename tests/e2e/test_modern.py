@@ -70,6 +70,9 @@ def test_what_is_no_sound_request_of_the_revision_is_refused_as_it_says(pool, pr
     headers = mirrored(good)
     del headers["Mcp-Method"]
     assert answer(client, good, headers)[1]["error"]["code"] == -32020
+    many = {**good, "method": "subscriptions/listen", "params": {
+        "_meta": modern_meta(), "notifications": {"resourceSubscriptions": [f"a:{n}" for n in range(1001)]}}}
+    assert answer(client, many, mirrored(many))[1]["error"]["code"] == -32602
     for method in ("initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"):
         message = {**good, "method": method}
         status, body = answer(client, message, mirrored(message))
