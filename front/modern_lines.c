@@ -82,9 +82,6 @@ static bool is_refused(struct conn *c, const struct rpc_peek *peek)
 static char *mirrors(const struct rpc_peek *peek)
 {
     struct buf out = BUF_INIT(CAP_HEAD);
-    for (size_t i = 0; i < peek->method.n; i++)
-        if (peek->method.p[i] <= ' ' || peek->method.p[i] >= 0x7f || peek->method.p[i] == '\\')
-            return NULL;
     char *lines = upgrade_write_headers(&out, peek) ? buf_take(&out) : NULL;
     buf_release(&out);
     return lines;

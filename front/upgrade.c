@@ -318,7 +318,9 @@ static bool upgrade(struct flight *f)
         flight_replace_body(f, (struct span){body.data, body.len});
     buf_release(&body);
     if (!ok)
-        flight_fail(f, ERR_TOO_BIG, "the request is too large");
+        flight_fail(f, ERR_METHOD,
+                    "the request is too large, or its method is no name: it cannot be put into the "
+                    "revision that its server speaks");
     return ok;
 }
 

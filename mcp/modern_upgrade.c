@@ -78,6 +78,16 @@ static bool write_value(struct buf *out, const char *text, size_t n)
     return ok;
 }
 
+/* It goes into a header as it is: nothing in it may end the line. */
+static bool write_method(struct buf *out, struct span raw)
+{
+    size_t before = out->len;
+    bool ok = raw.n > 0 && json_text_write(out, raw);
+    for (size_t i = before; ok && i < out->len; i++)
+        ok = out->data[i] > ' ' && out->data[i] < 0x7f;
+    return ok;
+}
+
 bool upgrade_write_headers(struct buf *out, const struct rpc_peek *peek)
 {
     size_t before = out->len;
@@ -87,7 +97,7 @@ bool upgrade_write_headers(struct buf *out, const struct rpc_peek *peek)
                     rpc_text_is(peek->method, "resources/read");
     struct span value =
         rpc_member(peek->params, rpc_text_is(peek->method, "resources/read") ? "uri" : "name");
-    bool ok = buf_add_str(out, "Mcp-Method: ") && json_text_write(out, peek->method) &&
+    bool ok = buf_add_str(out, "Mcp-Method: ") && write_method(out, peek->method) &&
               buf_add_str(out, "\r\n");
     if (ok && is_named && value.n >= 2 && value.p[0] == '"')
         ok = json_text_write(&name, (struct span){value.p + 1, value.n - 2}) &&

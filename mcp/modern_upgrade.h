@@ -23,7 +23,7 @@ bool upgrade_write_request(struct buf *out, const struct rpc_peek *peek, struct 
                            const struct upgrade_client *client,
                            const struct upgrade_retry *retry) MUST_CHECK;
 /* The header lines that mirror it (transports, mirrored headers). A name that no header can carry
- * is given in base64. */
+ * is given in base64. False: its method is no name that a header can carry. */
 bool upgrade_write_headers(struct buf *out, const struct rpc_peek *peek) MUST_CHECK;
 /* An answer as the client takes it, under its own id (raw): without what the revision has added to
  * each result. */

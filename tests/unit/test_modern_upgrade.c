@@ -89,6 +89,19 @@ static void headers_mirror_it_and_code_what_no_header_carries(void **state)
                    "Mcp-Method: tools/call\r\nMcp-Name: =?base64?PT94?=\r\n");
 }
 
+static void a_method_that_would_end_its_line_is_refused(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"a\\r\\nX-Evil: 1", "a b", "\\u00e9", ""};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        struct buf out = BUF_INIT(4096);
+        const struct rpc_peek peek = {.method = text_of(methods[i])};
+        assert_false(upgrade_write_headers(&out, &peek));
+        assert_int_equal(out.len, 0);
+        buf_release(&out);
+    }
+}
+
 static void an_answer_loses_what_the_revision_added(void **state)
 {
     (void)state;
@@ -151,6 +164,7 @@ int main(void)
         cmocka_unit_test(a_request_gets_what_the_revision_requires_and_keeps_the_rest),
         cmocka_unit_test(a_repeated_request_carries_the_answers_and_the_state),
         cmocka_unit_test(headers_mirror_it_and_code_what_no_header_carries),
+        cmocka_unit_test(a_method_that_would_end_its_line_is_refused),
         cmocka_unit_test(an_answer_loses_what_the_revision_added),
         cmocka_unit_test(a_notification_loses_its_tag),
         cmocka_unit_test(what_asks_for_input_is_known),
