@@ -119,7 +119,7 @@ static void begin(struct session *s, struct span message, const struct rpc_peek 
     free(s->client);
     s->client = handshake_client_name(peek->params);
     roots_begin(s);
-    link_reset(&s->link); /* a handshake made without the client's own parameters is made again */
+    link_close(&s->link); /* a handshake made without the client's own parameters is made again */
     flight_go(flight_new(s, FLIGHT_INITIALIZE, &client_stream_sink, NULL, message, peek, NULL));
 }
 

@@ -196,6 +196,11 @@ static void on_daemon_change(void *arg, struct daemon *d)
         shared_forget(arg, d);
 }
 
+static void on_adopted(void *arg, struct daemon *d)
+{
+    session_adopt(arg, d);
+}
+
 static void on_line(void *arg, struct daemon *d, const char *json, size_t n)
 {
     link_stdio_line(arg, d, json, n);
@@ -258,6 +263,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, int lines_fd, st
     ev_io_init(&f->accept_lines, on_accept_lines, lines_fd, EV_READ);
     ev_io_start(loop, &f->accept_lines);
     struct pool_listener listener = {.arg = f,
+                                     .on_adopted = on_adopted,
                                      .on_change = on_daemon_change,
                                      .is_held = is_held,
                                      .on_line = on_line,

@@ -70,11 +70,17 @@ static bool is_same_identity(const char *hash, const char *other)
     return dot - hash == other_dot - other && memcmp(hash, other, (size_t)(dot - hash)) == 0;
 }
 
+void known_hash_authorization(struct span authorization, char out[KNOWN_WHO_SIZE])
+{
+    out[0] = '\0';
+    if (authorization.n)
+        hash_text(authorization, out, KNOWN_WHO_SIZE);
+}
+
 void known_authorize(struct session *s, struct span authorization)
 {
     char who[KNOWN_WHO_SIZE] = "";
-    if (authorization.n)
-        hash_text(authorization, who, sizeof who);
+    known_hash_authorization(authorization, who);
     if (strcmp(who, s->authorization) != 0)
         known_close(s);
     memcpy(s->authorization, who, sizeof who);

@@ -31,6 +31,8 @@ enum known_kind {
 /* The Authorization that the client of s began with: only those with the same one are answered
  * from each other's memory. Empty: none. */
 void known_authorize(struct session *s, struct span authorization);
+/* The hash that s->authorization is; "" of none. */
+void known_hash_authorization(struct span authorization, char out[KNOWN_WHO_SIZE]);
 /* Which list does a request of this method (raw) ask for? A page of one (cursor) is none. */
 enum known_kind known_kind_of(struct span method, struct span params);
 /* Answer a queued flight from memory if that can be done: then it is over, true. */

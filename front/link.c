@@ -92,13 +92,14 @@ void link_open(struct link *l)
     l->transport->open(l);
 }
 
-void link_resume(struct link *l, const char *daemon_id, const char *upstream_session)
+void link_resume(struct link *l, const char *daemon_id, const char *upstream_session,
+                 const char *protocol)
 {
     link_reset(l);
     if (transport_of(l->session) == &link_sse)
         return; /* its stream ended with the poold that had opened it */
     snprintf(l->daemon_id, sizeof l->daemon_id, "%s", daemon_id);
-    snprintf(l->protocol, sizeof l->protocol, "%s", l->session->protocol);
+    snprintf(l->protocol, sizeof l->protocol, "%s", protocol[0] ? protocol : l->session->protocol);
     l->transport = transport_of(l->session);
     l->upstream_session = upstream_session[0] ? xstrdup(upstream_session) : NULL;
     l->state = LINK_OPEN;
@@ -251,7 +252,7 @@ void link_failed(struct link *l, bool may_retry, const char *why)
 {
     struct session *s = l->session;
     char *text = xstrdup(why);
-    link_reset(l);
+    link_close(l); /* what the daemon may have made of it ends */
     log_debug("link failed", "project=%s why=%s", s->daemon->project->key, log_quote(text));
     link_suspect(&s->link);
     s->holds++;

@@ -67,8 +67,10 @@ void link_init(struct link *l, struct session *s);
 void link_finish(struct link *l);
 /* Open it to the slot's present life, if it is not being opened already. */
 void link_open(struct link *l);
-/* Go on with a link of an earlier poold (HTTP and stdio). */
-void link_resume(struct link *l, const char *daemon_id, const char *upstream_session);
+/* Go on with a link of an earlier poold (HTTP and stdio). protocol: agreed on with the daemon; "":
+ * that of the client. */
+void link_resume(struct link *l, const char *daemon_id, const char *upstream_session,
+                 const char *protocol);
 /* Is it open to the slot's present life? */
 bool link_is_open(const struct link *l);
 /* Has the daemon taken our handshake, so that a later poold may go on with it? */

@@ -1,7 +1,10 @@
 /* front/modern.c - the sessions that the front keeps for clients without sessions. See modern.h. */
 #include "front/modern.h"
 
+#define LOG_MODULE "front"
 #include "base/caps.h"
+#include "base/digest.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "front/listen.h"
 #include "front/own.h"
@@ -17,6 +20,16 @@ static bool same_text(const char *have, struct span want)
     return have ? want.p && span_is(want, have) : !want.p;
 }
 
+/* Of one that was taken back only the hash is known. */
+static bool same_authorization(const struct session *s, struct span authorization)
+{
+    char hash[KNOWN_WHO_SIZE];
+    if (s->modern->authorization || !s->authorization[0])
+        return same_text(s->modern->authorization, authorization);
+    known_hash_authorization(authorization, hash);
+    return strcmp(hash, s->authorization) == 0;
+}
+
 static bool is_of(const struct session *s, const struct modern_who *who)
 {
     bool has_owner = who->owner && who->owner->is_found;
@@ -25,7 +38,7 @@ static bool is_of(const struct session *s, const struct modern_who *who)
            s->client_kind == who->client_kind && s->pid == (has_owner ? who->owner->pid : 0) &&
            s->pid_start == (has_owner ? who->owner->start_time : 0) &&
            s->modern->is_lean_url == who->is_lean_url &&
-           same_text(s->modern->authorization, who->authorization) && !s->is_departed;
+           same_authorization(s, who->authorization) && !s->is_departed;
 }
 
 /* What is kept of a client goes into requests of our own: an object, and not without measure. */
@@ -80,7 +93,9 @@ struct session *modern_session(struct front *f, const struct modern_who *who,
     }
     if (is_new)
         s = make(f, who, peek);
-    if (is_new || is_discover) {
+    if (!s->modern->authorization && who->authorization.p)
+        s->modern->authorization = xstrndup(who->authorization.p, who->authorization.n);
+    if (is_new || is_discover || !s->modern->pin) {
         take_capabilities(s, rpc_member(peek->meta, NAMED("clientCapabilities")));
         s->modern->pin = ++f->pins;
     }
@@ -94,8 +109,8 @@ struct project *modern_pinned(struct front *f, const struct owner *owner)
     {
         struct session *s = container_of(node, struct session, node);
         if (owner->is_found && s->rule == ROUTE_OWNER && s->pid == owner->pid &&
-            s->pid_start == owner->start_time && !daemon_is_forgotten(s->daemon) &&
-            (!found || s->modern->pin > found->modern->pin))
+            s->pid_start == owner->start_time && s->modern->pin &&
+            !daemon_is_forgotten(s->daemon) && (!found || s->modern->pin > found->modern->pin))
             found = s;
     }
     return found ? found->daemon->project : NULL;
@@ -107,7 +122,44 @@ void modern_close(struct session *s)
         return;
     free(s->modern->authorization);
     free(s->modern->capabilities);
+    free(s->modern->row);
     free(s->modern);
+}
+
+/* --- its row --- */
+
+#define ROW_PREFIX "modern~" /* no id that a client could name proves itself so */
+
+const char *modern_row(struct session *s)
+{
+    struct modern_client *m = s->modern;
+    uint8_t random[15];
+    char text[32];
+    if (!m->row && s->link.upstream_session) {
+        digest_random(random, sizeof random);
+        digest_base32(random, sizeof random, text);
+        m->row = xasprintf(ROW_PREFIX "%s", text);
+    }
+    return m->row;
+}
+
+void modern_row_drop(struct session *s)
+{
+    struct err err = {0};
+    if (s->modern->row && !registry_session_drop(s->front->registry, s->modern->row, &err))
+        log_debug("a session's row stays", "error=%s", log_quote(err_text(&err)));
+}
+
+bool modern_is_row(const struct session_row *row)
+{
+    return strncmp(row->id, ROW_PREFIX, sizeof ROW_PREFIX - 1) == 0;
+}
+
+void modern_take_back(struct session *s, const struct session_row *row)
+{
+    s->modern = xcalloc(1, sizeof *s->modern);
+    s->modern->row = xstrdup(row->id);
+    s->modern->is_lean_url = row->is_lean && !s->is_lean; /* else its server says so */
 }
 
 /* A question of the daemon's: nothing was declared that it could ask for. */

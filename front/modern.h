@@ -13,7 +13,8 @@ struct modern_client {   /* session->modern */
     char *authorization; /* value of its header, NULL: none */
     char *capabilities;  /* that it declared last, raw object */
     bool is_lean_url;
-    unsigned pin; /* the newest one of a process says where it works */
+    unsigned pin; /* the newest one of a process says where it works; 0: taken back, it did not */
+    char *row;    /* id of its row, while a daemon keeps a session for it; NULL: none */
 };
 
 struct modern_who { /* who asks for what; borrowed for the call */
@@ -34,6 +35,15 @@ struct session *modern_session(struct front *f, const struct modern_who *who,
 struct project *modern_pinned(struct front *f, const struct owner *owner);
 /* The session is freed. */
 void modern_close(struct session *s);
+/* The id of its row in the registry, which only we know: there is one once a daemon keeps a session
+ * for it, so that a later poold goes on with that or ends it. NULL: none. Borrowed. */
+const char *modern_row(struct session *s);
+/* Nothing is kept for it any more. */
+void modern_row_drop(struct session *s);
+/* Is this the row of such a session? */
+bool modern_is_row(const struct session_row *row);
+/* s is that of this row (before its link is gone on with). */
+void modern_take_back(struct session *s, const struct session_row *row);
 
 /* A request that passed modern_check (and is none that the revision has removed). Begin it with
  * modern_go once the adapter is ready for its answer. */

@@ -111,8 +111,10 @@ struct session *session_make(struct front *f, const struct route *route, const s
 
 static void enter(struct session *s)
 {
+    struct list *place =
+        s->modern ? &s->front->modern : bucket_of(s->front, (struct span){s->id, strlen(s->id)});
     list_remove(&s->node);
-    list_add_tail(bucket_of(s->front, (struct span){s->id, strlen(s->id)}), &s->node);
+    list_add_tail(place, &s->node);
 }
 
 /* It is a client's. */
@@ -154,11 +156,12 @@ bool session_take_own(struct session *s, struct err *err)
 
 void session_save(struct session *s)
 {
-    if (!s->id)
+    const char *id = s->modern ? modern_row(s) : s->id;
+    if (!id)
         return;
     char *subscriptions = restore_subscriptions(s);
     struct session_row row = {
-        .id = s->id,
+        .id = id,
         .project_key = s->daemon->project->key,
         .server = session_has_project(s) ? s->daemon->server : s->server,
         .protocol = s->protocol,
@@ -166,6 +169,7 @@ void session_save(struct session *s)
         .initialize = s->initialize ? s->initialize : "",
         .upstream_daemon = link_is_known_upstream(&s->link) ? s->link.daemon_id : "",
         .upstream_session = s->link.upstream_session ? s->link.upstream_session : "",
+        .upstream_protocol = s->link.protocol,
         .transport = session_client_word(s->client_kind),
         .level = s->level ? s->level : "",
         .subscriptions = subscriptions,
@@ -210,9 +214,7 @@ void session_publish(struct session *s)
 
 void session_keep(struct session *s)
 {
-    list_remove(&s->node);
-    list_add_tail(&s->front->modern, &s->node);
-    count_in(s);
+    session_table_add(s);
     announce(s);
 }
 

@@ -123,6 +123,9 @@ void session_save(struct session *s);
 /* The session of this id: known, or taken back from registry or proof. NULL: never issued, or
  * ended. */
 struct session *session_find(struct front *f, struct span id);
+/* A daemon of an earlier poold's was found: sessions for which it keeps something are taken back, so
+ * that what it keeps ends when their clients do, or now if they have. */
+void session_adopt(struct front *f, struct daemon *d);
 /* The session of this id if it is in memory, else NULL. */
 struct session *session_in_table(struct front *f, struct span id);
 /* The client has ended it: no request with its id is served any more. */

@@ -7,7 +7,9 @@
 enum session_client session_client_from(const char *word);
 /* What its server's entry says of sessions. */
 void session_take_server(struct session *s);
-/* It has an id: into the table, and counted as a client's. */
+/* Into the table (it has an id), or among those that are kept without one; counted as a client's. */
 void session_table_add(struct session *s);
 /* Nobody uses it any more: it is freed, and a daemon of its own goes with it. */
 void session_let_go(struct session *s);
+/* Its client is gone: what it has in its daemon ends. Its row stays if its id may come back. */
+void session_put_aside(struct session *s);

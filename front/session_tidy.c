@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "front/asked.h"
 #include "front/flight.h"
+#include "front/modern.h"
 #include "front/session_parts.h"
 #include "platform/proc.h"
 
@@ -13,7 +14,7 @@
 #define PRUNE_MS (24 * 60 * 60 * 1000ll) /* between two looks at old rows */
 #define ROW_KEPT_MS (30 * 24 * 60 * 60 * 1000ll)
 
-static void put_aside(struct session *s)
+void session_put_aside(struct session *s)
 {
     log_info("session put aside", "project=%s server=%s client=%s pid=%ld", s->daemon->project->key,
              s->daemon->server, log_quote(s->client), (long)s->pid);
@@ -21,7 +22,10 @@ static void put_aside(struct session *s)
     link_close(&s->link);
     s->pid = 0; /* nobody goes on with it but by its id */
     s->pid_start = 0;
-    session_save(s);
+    if (s->modern)
+        modern_row_drop(s);
+    else
+        session_save(s);
     s->front->session_count--;
     daemon_sessions_add(s->daemon, -1);
     session_let_go(s);
@@ -40,7 +44,7 @@ static void tidy_one(void *arg, struct session *s)
                           : *now_unix_ms - s->last_use_unix_ms > SILENT_MS;
     is_gone |= s->modern && daemon_is_forgotten(s->daemon);
     if (is_gone)
-        put_aside(s);
+        session_put_aside(s);
 }
 
 static void tidy_left(void *arg, struct session *s)
@@ -50,7 +54,7 @@ static void tidy_left(void *arg, struct session *s)
         return;
     if (list_is_empty(&s->flights) &&
         clock_ms() >= s->awaited_until_ms - SESSION_AWAIT_MS + LEFT_MS)
-        put_aside(s);
+        session_put_aside(s);
     else
         *is_any = true;
 }

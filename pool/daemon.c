@@ -76,6 +76,7 @@ bool slot_put(struct slot *s, struct err *err)
         .handshake = d->handshake,
         .is_pinned = d->is_pinned,
         .eras = strcmp(s->eras_of, d->definition) == 0 ? s->eras : 0,
+        .probe_session = s->probe_session,
     };
     return registry_daemon_put(d->pool->registry, &row, err);
 }
@@ -281,6 +282,7 @@ void slot_finish(struct slot *s)
     free(s->d.cause);
     free(s->d.handshake);
     free(s->log_path);
+    free(s->probe_session);
     free(s->last_seen);
     free(s->end_detail);
     free(s->reach_cause);

@@ -73,7 +73,8 @@ static void new_life(struct slot *s)
     d->started_unix_ms = clock_unix_ms();
     d->ready_unix_ms = d->ended_unix_ms = 0;
     d->eras = 0;
-    s->is_adopted = false;
+    str_replace(&s->probe_session, NULL);
+    s->is_adopted = s->is_adoption_told = false;
     s->is_warm_done = false;
     s->rubbish = s->lines_given = 0;
     str_replace(&d->handshake, NULL);
@@ -233,8 +234,10 @@ void slot_do_adopt(struct slot *s, const struct slot_event *event)
     s->lines_given = run->lines_given;
     if (!is_same || !s->was_ready)
         d->ready_unix_ms = 0;
-    if (!is_same)
+    if (!is_same) {
         str_replace(&d->handshake, NULL);
+        str_replace(&s->probe_session, NULL);
+    }
     /* The project's one is shared or not as its own handshake says, whatever is configured now. */
     d->is_private = d->instance > 0 || (d->is_private && !d->handshake);
     if (is_talk_lost(s, run, is_same)) {

@@ -95,7 +95,8 @@ static void on_discovered(void *arg, enum probe_outcome outcome, const char *tex
 /* Which eras this life speaks is found out once, right after its first handshake. */
 static void ask_eras(struct slot *s)
 {
-    if (s->d.eras || s->is_asking_eras || !s->probe || !daemon_is_up(&s->d))
+    if (s->d.eras || s->is_asking_eras || !s->probe || !daemon_is_up(&s->d) ||
+        !probe_is_open(s->probe))
         return;
     if (s->d.transport != TRANSPORT_HTTP) {
         set_eras(s, ERA_LEGACY);
@@ -113,8 +114,6 @@ static void on_shaken(void *arg, enum probe_outcome outcome, const char *text)
     s->is_shaking = false;
     if (s->d.state != DAEMON_STARTING) {
         on_pinged(s, outcome, text);
-        if (outcome == PROBE_OK)
-            ask_eras(s);
         return;
     }
     if (outcome == PROBE_OK) {
@@ -238,6 +237,7 @@ static void on_pinged(void *arg, enum probe_outcome outcome, const char *text)
         return;
     }
     health_heard(s);
+    ask_eras(s);
     look_in(s, slot_settings(s)->health_s * 1000);
     if (s->is_warm_asked)
         health_warm(s, true);

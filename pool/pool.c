@@ -259,6 +259,16 @@ static void sweep(struct pool *p)
     }
 }
 
+static void tell_adopted(struct pool *p, struct slot *s)
+{
+    if (!s->is_adopted || s->is_adoption_told || !daemon_is_up(&s->d))
+        return;
+    s->is_adoption_told = true;
+    for (size_t i = 0; i < p->listener_count; i++)
+        if (p->listeners[i].on_adopted)
+            p->listeners[i].on_adopted(p->listeners[i].arg, &s->d);
+}
+
 static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
     (void)loop;
@@ -276,6 +286,7 @@ static void on_wake(struct ev_loop *loop, struct ev_timer *timer, int events)
     while (!list_is_empty(&told)) {
         struct slot *s = container_of(told.next, struct slot, in_changed);
         list_remove(&s->in_changed);
+        tell_adopted(p, s);
         for (size_t i = 0; i < p->listener_count; i++)
             if (p->listeners[i].on_change)
                 p->listeners[i].on_change(p->listeners[i].arg, &s->d);

@@ -100,6 +100,9 @@ struct pool_listener {
     void *arg;
     /* state, step, health or pin changed; failed starts too. */
     void (*on_change)(void *arg, struct daemon *d);
+    /* A life that an earlier poold started is up: told once, before the first on_change of its. May
+     * be NULL. */
+    void (*on_adopted)(void *arg, struct daemon *d);
     /* Each change of state but ready <-> busy (that is once a call), with the state before and how
      * long it lasted. From inside of what caused it: only to take note. May be NULL. */
     void (*on_state)(void *arg, const struct daemon *d, enum daemon_state was, int64_t was_ms);

@@ -23,9 +23,20 @@ enum probe_outcome {
 typedef void probe_done_fn(void *arg, enum probe_outcome outcome, const char *text);
 typedef bool probe_dial_fn(void *arg, int *fd, struct err *err);
 
-/* New, over HTTP; probe_free. port is for the Host header. */
-struct probe *probe_new(struct ev_loop *loop, enum transport transport, int port,
-                        probe_dial_fn *dial, void *arg);
+/* The daemon has given the probe's session this id ("": there is none any more). */
+typedef void probe_session_fn(void *arg, const char *session);
+
+struct probe_how {            /* strings are copied */
+    enum transport transport; /* not stdio */
+    int port;                 /* for the Host header */
+    const char *session; /* Streamable HTTP: go on with this one of an earlier probe, or NULL */
+    probe_dial_fn *dial;
+    probe_session_fn *on_session;
+    void *arg;
+};
+
+/* New, over HTTP; probe_free. */
+struct probe *probe_new(struct ev_loop *loop, const struct probe_how *how);
 /* No callbacks afterwards. NULL is fine. */
 void probe_free(struct probe *p);
 

@@ -9,12 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-struct http {           /* a probe over HTTP */
-    struct probe probe; /* first: a struct probe * of this carrier is its http */
-    enum transport transport;
-    int port;
-    probe_dial_fn *dial;
-    void *arg;
+struct http {                /* a probe over HTTP */
+    struct probe probe;      /* first: a struct probe * of this carrier is its http */
+    struct probe_how how;    /* its session is ours below */
     struct exchange *notice; /* `initialized` under way */
     struct exchange *stream; /* HTTP+SSE: the event stream */
     char session[512];
@@ -26,21 +23,29 @@ static struct http *http_of(struct probe *p)
     return container_of(p, struct http, probe);
 }
 
+static void set_session(struct http *h, const char *session)
+{
+    if (strcmp(h->session, session) == 0)
+        return;
+    snprintf(h->session, sizeof h->session, "%s", session);
+    h->how.on_session(h->how.arg, h->session);
+}
+
 /* --- sending --- */
 
 static bool post(struct http *h, const char *message, const struct question *q,
                  const struct exchange_listener *listener, struct exchange **out, struct err *err)
 {
     int fd;
-    if (!h->dial(h->arg, &fd, err))
+    if (!h->how.dial(h->how.arg, &fd, err))
         return false;
     struct buf b = BUF_INIT(CAP_BODY);
-    bool ok =
-        buf_printf(&b,
-                   "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n"
-                   "Content-Type: application/json\r\n"
-                   "Accept: application/json, text/event-stream\r\nContent-Length: %zu\r\n",
-                   h->transport == TRANSPORT_SSE ? h->endpoint : "/mcp", h->port, strlen(message));
+    bool ok = buf_printf(&b,
+                         "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n"
+                         "Content-Type: application/json\r\n"
+                         "Accept: application/json, text/event-stream\r\nContent-Length: %zu\r\n",
+                         h->how.transport == TRANSPORT_SSE ? h->endpoint : "/mcp", h->how.port,
+                         strlen(message));
     if (h->session[0])
         ok = ok && buf_printf(&b, "Mcp-Session-Id: %s\r\n", h->session);
     if (q && (h->probe.is_modern || q->ask == ASK_DISCOVER))
@@ -82,7 +87,7 @@ static void on_post_head(void *arg, struct exchange *x, int status, const char *
     struct question *q = arg;
     struct http *h = http_of(q->probe);
     if (q->ask == ASK_HANDSHAKE && status == 200 && session[0])
-        snprintf(h->session, sizeof h->session, "%s", session);
+        set_session(h, session);
 }
 
 static void on_post_message(void *arg, struct exchange *x, struct span name, struct span data)
@@ -106,7 +111,7 @@ static void on_post_end(void *arg, struct exchange *x, int status, const char *w
         if ((status == 404 || status == 400) && q->ask != ASK_HANDSHAKE && q->ask != ASK_DISCOVER)
             h->probe.is_open = false; /* it has forgotten our session */
         question_end(q, PROBE_REFUSED, text);
-    } else if (h->transport != TRANSPORT_SSE) {
+    } else if (h->how.transport != TRANSPORT_SSE) {
         question_end(q, PROBE_REFUSED, "an answer without a JSON-RPC response");
     } /* HTTP+SSE: accepted, the answer comes on the stream */
 }
@@ -114,7 +119,7 @@ static void on_post_end(void *arg, struct exchange *x, int status, const char *w
 static bool may_send(const struct probe *p, const struct question *q)
 {
     const struct http *h = container_of(p, const struct http, probe);
-    if (h->transport == TRANSPORT_SSE && !h->endpoint[0])
+    if (h->how.transport == TRANSPORT_SSE && !h->endpoint[0])
         return false;
     return q->ask == ASK_HANDSHAKE || (p->is_open && !h->notice);
 }
@@ -175,10 +180,11 @@ static bool try_modern(struct question *q, const char *text)
 {
     struct http *h = http_of(q->probe);
     bool is_hint = strstr(text, "-32022") || strstr(text, "-32601");
-    if (q->ask != ASK_HANDSHAKE || h->probe.is_modern || h->transport != TRANSPORT_HTTP || !is_hint)
+    if (q->ask != ASK_HANDSHAKE || h->probe.is_modern || h->how.transport != TRANSPORT_HTTP ||
+        !is_hint)
         return false;
     h->probe.is_modern = true;
-    h->session[0] = '\0';
+    set_session(h, "");
     str_replace(&q->method, "server/discover");
     free(q->message);
     q->message = question_discover(q);
@@ -236,13 +242,13 @@ static void on_stream_end(void *arg, struct exchange *x, int status, const char 
 static bool stream_open(struct http *h, struct err *err)
 {
     int fd;
-    if (!h->dial(h->arg, &fd, err))
+    if (!h->how.dial(h->how.arg, &fd, err))
         return false;
     char head[256];
     int n = snprintf(head, sizeof head,
                      "GET /sse HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: text/event-stream\r\n"
                      "Connection: close\r\n\r\n",
-                     h->port);
+                     h->how.port);
     const struct exchange_listener listener = {h, NULL, on_stream_message, on_stream_end};
     h->stream = exchange_new(h->probe.loop, fd, head, (size_t)n, CAP_BODY, &listener);
     return true;
@@ -253,9 +259,9 @@ static bool stream_open(struct http *h, struct err *err)
 static bool begin(struct question *q, struct err *err)
 {
     struct http *h = http_of(q->probe);
-    h->session[0] = '\0';
+    set_session(h, "");
     h->probe.is_open = h->probe.is_modern = false;
-    return h->transport != TRANSPORT_SSE || h->stream || stream_open(h, err);
+    return h->how.transport != TRANSPORT_SSE || h->stream || stream_open(h, err);
 }
 
 static enum probe_outcome timed_out(struct question *q)
@@ -281,14 +287,15 @@ static void destroy(struct probe *p)
 static const struct carrier carrier = {begin,      may_send,  send_question, send_initialized,
                                        try_modern, timed_out, drop,          destroy};
 
-struct probe *probe_new(struct ev_loop *loop, enum transport transport, int port,
-                        probe_dial_fn *dial, void *arg)
+struct probe *probe_new(struct ev_loop *loop, const struct probe_how *how)
 {
     struct http *h = xcalloc(1, sizeof *h);
     probe_init(&h->probe, loop, &carrier);
-    h->transport = transport;
-    h->port = port;
-    h->dial = dial;
-    h->arg = arg;
+    h->how = *how;
+    h->how.session = NULL;
+    if (how->session && how->transport == TRANSPORT_HTTP) {
+        snprintf(h->session, sizeof h->session, "%s", how->session);
+        h->probe.is_open = true; /* if it is not, the next question finds out */
+    }
     return &h->probe;
 }

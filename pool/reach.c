@@ -40,11 +40,24 @@ static void on_handshake(void *arg, const char *json, size_t n)
     slot_save(s);
 }
 
+/* A later poold goes on with it: another session for each poold would never end in the daemon. */
+static void on_session(void *arg, const char *session)
+{
+    struct slot *s = arg;
+    str_replace(&s->probe_session, session[0] ? session : NULL);
+    slot_save(s);
+}
+
 struct probe *reach_probe(struct slot *s)
 {
     struct ev_loop *loop = s->d.pool->loop;
     if (s->d.transport != TRANSPORT_STDIO)
-        return probe_new(loop, s->d.transport, s->d.port, dial, s);
+        return probe_new(loop, &(struct probe_how){.transport = s->d.transport,
+                                                   .port = s->d.port,
+                                                   .session = s->probe_session,
+                                                   .dial = dial,
+                                                   .on_session = on_session,
+                                                   .arg = s});
     const struct talk_how how = {
         .is_private = s->d.is_private,
         .root = s->d.project->root,

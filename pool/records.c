@@ -64,6 +64,7 @@ static void load_daemon(void *arg, const struct daemon_row *row)
     snprintf(s->eras_of, sizeof s->eras_of, "%s", row->definition);
     str_replace(&d->detail, row->detail && row->detail[0] ? row->detail : NULL);
     str_replace(&d->handshake, row->handshake && row->handshake[0] ? row->handshake : NULL);
+    str_replace(&s->probe_session, row->probe_session[0] ? row->probe_session : NULL);
     s->is_taken = row->is_taken;
     s->is_expected = row->ended_unix_ms == 0;
     s->was_ready = s->is_expected && row->ready_unix_ms != 0;

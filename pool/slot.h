@@ -53,6 +53,7 @@ struct slot {
     struct ev_timer look;     /* health */
     bool is_alive;            /* the runtime holds a life of ours (from start to RUN_EXITED) */
     bool is_adopted;
+    bool is_adoption_told; /* ... and the listeners know */
     bool is_unneeded; /* its project was forgotten: free it when it is down */
     /* private.c */
     bool is_taken;    /* some session's; else it is a spare */
@@ -83,6 +84,7 @@ struct slot {
     int failures_before; /* failed starts before the one that became ready */
     /* health */
     struct probe *probe;
+    char *probe_session; /* HTTP: its session in this life, the daemon's id for it; NULL: none */
     int64_t lines_given;         /* stdio, adopted: by earlier poolds */
     int64_t rubbish;             /* lines of this life that are no message */
     bool is_our_want;            /* the last dial failed for want of poold's own means */

@@ -11,7 +11,8 @@ bool registry_daemon_put(struct registry *r, const struct daemon_row *row, struc
                NUMBER(row->keeper_pid), NUMBER(row->started_unix_ms),
                NUMBER(row->ready_unix_ms), NUMBER(row->ended_unix_ms), TEXT(row->reason),
                TEXT(row->detail), NUMBER(row->is_pinned), TEXT(row->handshake),
-               NUMBER(row->eras), NUMBER(row->instance), NUMBER(row->is_taken)),
+               NUMBER(row->eras), NUMBER(row->instance), NUMBER(row->is_taken),
+               TEXT(row->probe_session)),
         NULL, err);
 }
 
@@ -49,6 +50,7 @@ bool registry_daemons(struct registry *r, daemon_row_fn *each, void *arg, struct
             .eras = statement_number(&s, 17),
             .instance = statement_number(&s, 18),
             .is_taken = statement_number(&s, 19) != 0,
+            .probe_session = statement_text(&s, 20),
         };
         each(arg, &row);
     }

@@ -106,6 +106,7 @@ struct daemon_row {
     const char *handshake;   /* stdio: its answer to initialize, whole message; else "" */
     bool is_pinned;
     int64_t eras; /* of MCP that daemons of this definition speak: bits, 0 unknown */
+    const char *probe_session; /* of poold's own in this life, the daemon's id for it, "" none */
 };
 bool registry_daemon_put(struct registry *r, const struct daemon_row *row, struct err *err);
 /* A private one is gone for good. */
@@ -133,6 +134,7 @@ struct session_row {
     const char *initialize;       /* raw params JSON of the client's initialize, to do it again */
     const char *upstream_daemon;  /* daemon id of the open link, "" none */
     const char *upstream_session; /* the daemon's own session id, "" none */
+    const char *upstream_protocol; /* the revision agreed on with it; "" or NULL: as protocol */
     const char *transport;        /* the client's: http or sse */
     const char *level;            /* the log level it has set, "" none */
     const char *subscriptions; /* JSON array of the resource URIs it has subscribed to, "" none */
@@ -157,6 +159,11 @@ bool registry_sessions(struct registry *r, session_row_fn *each, void *arg, stru
 /* The living ones of one client process, oldest first. */
 bool registry_sessions_of_process(struct registry *r, int64_t pid, uint64_t pid_start,
                                   session_row_fn *each, void *arg, struct err *err);
+/* The living ones with an open link to this life of a daemon, oldest first. */
+bool registry_sessions_of_daemon(struct registry *r, const char *daemon_id, session_row_fn *each,
+                                 void *arg, struct err *err);
+/* Drop a row: nobody was given its id. */
+bool registry_session_drop(struct registry *r, const char *id, struct err *err);
 /* Drop tombstones and sessions last used before this, and the oldest of too many. */
 bool registry_sessions_prune(struct registry *r, int64_t before_unix_ms, struct err *err);
 

@@ -177,9 +177,19 @@ static const char *const version_6[] = {
     NULL,
 };
 
+static const char *const version_7[] = {
+    "ALTER TABLE daemon ADD COLUMN probe_session TEXT NOT NULL\n"
+    "        /* the daemon's id for the session in which poold itself asks this life; '': none */\n"
+    "        DEFAULT ''",
+    "ALTER TABLE session ADD COLUMN upstream_protocol TEXT NOT NULL\n"
+    "        /* MCP version agreed on with the daemon; '': as protocol */ DEFAULT ''",
+    "CREATE INDEX session_of_daemon ON session (upstream_daemon) WHERE upstream_daemon <> ''",
+    NULL,
+};
+
 /* Step n brings version n to n + 1. */
 static const char *const *const steps[] = {version_1, version_2, version_3, version_4,
-                                           version_5, version_6};
+                                           version_5, version_6, version_7};
 
 const char *const *const *schema_steps(int *count)
 {

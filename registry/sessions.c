@@ -18,7 +18,8 @@ bool registry_session_put(struct registry *r, const struct session_row *row, str
                                 TEXT(row->subscriptions), NUMBER(row->pid),
                                 NUMBER((int64_t)row->pid_start), NUMBER(row->is_lean),
                                 TEXT(row->route ? row->route : ""),
-                                TEXT(row->authorization ? row->authorization : "")),
+                                TEXT(row->authorization ? row->authorization : ""),
+                                TEXT(row->upstream_protocol)),
                          NULL, err);
 }
 
@@ -51,6 +52,7 @@ static void row_give(struct statement *s, session_row_fn *fn, void *arg)
         .is_lean = statement_number(s, 16) != 0,
         .route = statement_text(s, 17),
         .authorization = statement_text(s, 18),
+        .upstream_protocol = statement_text(s, 19),
     };
     fn(arg, &row);
 }
@@ -90,6 +92,22 @@ bool registry_sessions_of_process(struct registry *r, int64_t pid, uint64_t pid_
     while (statement_next(&s))
         row_give(&s, each, arg);
     return statement_finish(&s, err);
+}
+
+bool registry_sessions_of_daemon(struct registry *r, const char *daemon_id, session_row_fn *each,
+                                 void *arg, struct err *err)
+{
+    struct statement s;
+    if (!statement_start(r, STATEMENT_SESSIONS_OF_DAEMON, VALUES(TEXT(daemon_id)), &s, err))
+        return false;
+    while (statement_next(&s))
+        row_give(&s, each, arg);
+    return statement_finish(&s, err);
+}
+
+bool registry_session_drop(struct registry *r, const char *id, struct err *err)
+{
+    return statement_run(r, STATEMENT_SESSION_DROP, VALUES(TEXT(id)), NULL, err);
 }
 
 bool registry_sessions_prune(struct registry *r, int64_t before_unix_ms, struct err *err)

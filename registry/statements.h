@@ -31,8 +31,8 @@
     X(DAEMON_PUT, "save a daemon",                                                               \
       "INSERT INTO daemon (project_key, server, id, generation, state, transport, definition, "  \
       "port, pid, keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason, detail, "   \
-      "is_pinned, handshake, eras, instance, is_taken) "                                         \
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                     \
+      "is_pinned, handshake, eras, instance, is_taken, probe_session) "                          \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                  \
       "ON CONFLICT (project_key, server, instance) DO UPDATE SET id = excluded.id, "             \
       "generation = excluded.generation, state = excluded.state, "                               \
       "transport = excluded.transport, definition = excluded.definition, "                       \
@@ -40,13 +40,14 @@
       "started_unix_ms = excluded.started_unix_ms, ready_unix_ms = excluded.ready_unix_ms, "     \
       "ended_unix_ms = excluded.ended_unix_ms, reason = excluded.reason, "                       \
       "detail = excluded.detail, is_pinned = excluded.is_pinned, "                               \
-      "handshake = excluded.handshake, eras = excluded.eras, is_taken = excluded.is_taken")      \
+      "handshake = excluded.handshake, eras = excluded.eras, is_taken = excluded.is_taken, "     \
+      "probe_session = excluded.probe_session")                                                  \
     X(DAEMON_DROP, "drop a daemon",                                                              \
       "DELETE FROM daemon WHERE project_key = ? AND server = ? AND instance = ?")                \
     X(DAEMONS, "read the daemons",                                                               \
       "SELECT project_key, server, id, generation, state, transport, definition, port, pid, "    \
       "keeper_pid, started_unix_ms, ready_unix_ms, ended_unix_ms, reason, detail, is_pinned, "   \
-      "handshake, eras, instance, is_taken FROM daemon "                                         \
+      "handshake, eras, instance, is_taken, probe_session FROM daemon "                          \
       "ORDER BY project_key, server, instance")                                                  \
     X(LEASE_OF, "read a port lease",                                                             \
       "SELECT port FROM port_lease WHERE project_key = ? AND server = ?")                        \
@@ -59,8 +60,9 @@
     X(SESSION_PUT, "save a session",                                                             \
       "INSERT INTO session (id, project_key, server, protocol, client, initialize, "             \
       "upstream_daemon, upstream_session, transport, created_unix_ms, last_unix_ms, "            \
-      "ended_unix_ms, level, subscriptions, pid, pid_start, is_lean, route, authorization) "      \
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                                       \
+      "ended_unix_ms, level, subscriptions, pid, pid_start, is_lean, route, authorization, "     \
+      "upstream_protocol) "                                                                      \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "                     \
       "ON CONFLICT (id) DO UPDATE SET project_key = excluded.project_key, "                      \
       "server = excluded.server, protocol = excluded.protocol, client = excluded.client, "       \
       "initialize = excluded.initialize, upstream_daemon = excluded.upstream_daemon, "           \
@@ -69,7 +71,8 @@
       "ended_unix_ms = excluded.ended_unix_ms, level = excluded.level, "                         \
       "subscriptions = excluded.subscriptions, pid = excluded.pid, "                             \
       "pid_start = excluded.pid_start, is_lean = excluded.is_lean, route = excluded.route, "     \
-      "authorization = excluded.authorization WHERE ended_unix_ms = 0")                          \
+      "authorization = excluded.authorization, "                                                 \
+      "upstream_protocol = excluded.upstream_protocol WHERE ended_unix_ms = 0")                  \
     X(SESSION_END, "end a session",                                                              \
       "INSERT INTO session (id, project_key, server, protocol, client, initialize, "             \
       "upstream_daemon, upstream_session, transport, created_unix_ms, last_unix_ms, "            \
@@ -83,6 +86,10 @@
     X(SESSIONS_OF_PROCESS, "read the sessions of a process",                                     \
       SESSION_SELECT "WHERE pid = ? AND pid_start = ? AND ended_unix_ms = 0 "                    \
                      "ORDER BY created_unix_ms")                                                 \
+    X(SESSIONS_OF_DAEMON, "read the sessions of a daemon",                                       \
+      SESSION_SELECT "WHERE upstream_daemon = ? AND upstream_daemon <> '' "                      \
+                     "AND ended_unix_ms = 0 ORDER BY created_unix_ms")                           \
+    X(SESSION_DROP, "drop a session", "DELETE FROM session WHERE id = ?")                        \
     X(SESSIONS_PRUNE, "drop old sessions",                                                       \
       "DELETE FROM session WHERE max(created_unix_ms, last_unix_ms, ended_unix_ms) < ?")         \
     X(SESSIONS_BOUND, "bound the sessions",                                                      \
@@ -117,7 +124,8 @@
 #define SESSION_SELECT                                                                           \
     "SELECT id, project_key, server, protocol, client, initialize, upstream_daemon, "            \
     "upstream_session, transport, created_unix_ms, last_unix_ms, ended_unix_ms, level, "         \
-    "subscriptions, pid, pid_start, is_lean, route, authorization FROM session "
+    "subscriptions, pid, pid_start, is_lean, route, authorization, upstream_protocol "           \
+    "FROM session "
 #define HISTORY_SELECT                                                                           \
     "SELECT seq, at_unix_ms, project_key, server, daemon_id, event, reason, detail, took_ms "    \
     "FROM history "

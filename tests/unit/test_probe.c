@@ -112,10 +112,27 @@ static int teardown(void **state)
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " n "\r\n"
 #define ACCEPTED "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 
+static char kept_session[64]; /* that a later probe would go on with */
+
+static void keep_session(void *arg, const char *session)
+{
+    (void)arg;
+    snprintf(kept_session, sizeof kept_session, "%s", session);
+}
+
+static struct probe *probe_to(enum transport transport, int port, const char *session)
+{
+    return probe_new(loop, &(struct probe_how){.transport = transport,
+                                               .port = port,
+                                               .session = session,
+                                               .dial = dial,
+                                               .on_session = keep_session});
+}
+
 /* A probe over HTTP whose handshake is done. */
 static struct probe *open_http(void)
 {
-    struct probe *p = probe_new(loop, TRANSPORT_HTTP, 21000, dial, NULL);
+    struct probe *p = probe_to(TRANSPORT_HTTP, 21000, NULL);
     probe_handshake(p, 5000, done, &got);
     hear(0);
     say(0, JSON_HEAD("36") "Mcp-Session-Id: abc\r\n\r\n"
@@ -197,7 +214,7 @@ static void a_forgotten_session_is_an_answer_and_ends_it(void **state)
 static void silence_a_cut_and_a_refused_connect_are_told_apart(void **state)
 {
     (void)state;
-    struct probe *p = probe_new(loop, TRANSPORT_HTTP, 1, dial, NULL);
+    struct probe *p = probe_to(TRANSPORT_HTTP, 1, NULL);
     probe_handshake(p, 100, done, &got);
     hear(0);
     UNTIL(got.count == 1);
@@ -219,7 +236,7 @@ static void silence_a_cut_and_a_refused_connect_are_told_apart(void **state)
 static void a_stateless_server_is_asked_to_discover(void **state)
 {
     (void)state;
-    struct probe *p = probe_new(loop, TRANSPORT_HTTP, 1, dial, NULL);
+    struct probe *p = probe_to(TRANSPORT_HTTP, 1, NULL);
     probe_handshake(p, 5000, done, &got);
     hear(0);
     say(0,
@@ -241,6 +258,25 @@ static void a_stateless_server_is_asked_to_discover(void **state)
 #define DISCOVERED                                                                                 \
     JSON_HEAD("70")                                                                                \
     "\r\n{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"supportedVersions\":[\"2026-07-28\"]}}"
+
+static void a_later_probe_goes_on_with_the_session_of_an_earlier_one(void **state)
+{
+    (void)state;
+    struct probe *p = open_http();
+    assert_string_equal(kept_session, "abc");
+    probe_free(p);
+    int next = dialed;
+    p = probe_to(TRANSPORT_HTTP, 1, "kept");
+    assert_true(probe_is_open(p));
+    probe_ping(p, 5000, done, &got);
+    hear(next);
+    assert_non_null(strstr(said, "Mcp-Session-Id: kept\r\n"));
+    assert_non_null(strstr(said, "MCP-Protocol-Version: 2025-11-25\r\n"));
+    say(next, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    UNTIL(got.count == 1);
+    assert_false(probe_is_open(p)); /* the next look makes another */
+    probe_free(p);
+}
 
 static void the_other_era_is_asked_for_within_the_session(void **state)
 {
@@ -291,7 +327,7 @@ static void a_refusal_of_the_other_era_leaves_the_session_as_it_is(void **state)
 static void over_http_and_sse_answers_come_on_the_stream(void **state)
 {
     (void)state;
-    struct probe *p = probe_new(loop, TRANSPORT_SSE, 21001, dial, NULL);
+    struct probe *p = probe_to(TRANSPORT_SSE, 21001, NULL);
     probe_handshake(p, 5000, done, &got);
     hear(0);
     assert_true(str_starts(said, "GET /sse HTTP/1.1\r\nHost: 127.0.0.1:21001\r\n"));
@@ -337,6 +373,7 @@ int main(void)
         CASE(a_forgotten_session_is_an_answer_and_ends_it),
         CASE(silence_a_cut_and_a_refused_connect_are_told_apart),
         CASE(a_stateless_server_is_asked_to_discover),
+        CASE(a_later_probe_goes_on_with_the_session_of_an_earlier_one),
         CASE(the_other_era_is_asked_for_within_the_session),
         CASE(a_refusal_of_the_other_era_leaves_the_session_as_it_is),
         CASE(over_http_and_sse_answers_come_on_the_stream),

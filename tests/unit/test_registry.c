@@ -327,6 +327,31 @@ static void a_session_comes_back_until_it_ends_and_then_is_a_tombstone(void **st
     assert_non_null(strstr(seen.texts, " 5 9;"));
 }
 
+static int sessions_of(const char *daemon_id)
+{
+    struct seen seen = {0};
+    WORKS(registry_sessions_of_daemon(reg, daemon_id, see_session, &seen, &why));
+    return seen.count;
+}
+
+static void the_sessions_for_which_a_daemon_keeps_something_are_found(void **state)
+{
+    (void)state;
+    struct session_row linked = session_of("linked", 5), not_linked = session_of("not", 5),
+                       ended = session_of("ended", 5);
+    not_linked.upstream_daemon = not_linked.upstream_session = "";
+    WORKS(registry_session_put(reg, &linked, &why));
+    WORKS(registry_session_put(reg, &not_linked, &why));
+    WORKS(registry_session_put(reg, &ended, &why));
+    assert_int_equal(sessions_of("life-3"), 2);
+    WORKS(registry_session_end(reg, "ended", 9, &why));
+    assert_int_equal(sessions_of("life-3"), 1);
+    assert_int_equal(sessions_of("life-4"), 0);
+    assert_int_equal(sessions_of(""), 0);
+    WORKS(registry_session_drop(reg, "linked", &why));
+    assert_int_equal(sessions_of("life-3"), 0);
+}
+
 static void the_end_of_a_session_that_was_lost_is_kept(void **state)
 {
     (void)state;
@@ -691,6 +716,7 @@ int main(void)
         ROWS_TEST(a_lease_stays_with_its_project_and_moves_with_it),
         ROWS_TEST(a_port_leased_to_another_is_a_conflict),
         ROWS_TEST(a_session_comes_back_until_it_ends_and_then_is_a_tombstone),
+        ROWS_TEST(the_sessions_for_which_a_daemon_keeps_something_are_found),
         ROWS_TEST(the_end_of_a_session_that_was_lost_is_kept),
         ROWS_TEST(old_sessions_and_tombstones_are_pruned_but_used_ones_stay),
         ROWS_TEST(more_sessions_than_can_ever_live_are_bounded),
