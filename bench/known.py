@@ -4,9 +4,10 @@
     bench/known.py BUILD_DIR [ROUNDS]     (a release build; Serena as ./quickstart installs it)
 
 Servers: Serena and a small one on the Python SDK 2 (tests/e2e/clients/sdk_server.py); both speak both eras. Legacy is
-connect + initialize + initialized + tools/list, modern is connect + server/discover + tools/list. Prints medians of ROUNDS (50) as a Markdown table; direct and front take turns. The clients of the daemon that is down are a
-process that ends, as `claude mcp list` does, so that it stays down.
+connect + initialize + initialized + tools/list, modern is connect + server/discover + tools/list. Prints medians of ROUNDS (50) as a Markdown table; direct and front take turns. Each client is a process of its own, as real ones
+are, and ends before poold takes it for one that stays, so that a daemon that is down stays down.
 """
+import http.client
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlparse
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "e2e"))
@@ -38,21 +40,28 @@ def modern(url):
 ERAS = {"legacy": legacy, "modern": modern}
 
 
-def times(era, urls, rounds):
-    """[ms of each round] for each URL; they take turns."""
-    found = [[] for _ in urls]
-    for _ in range(rounds):
-        for url, row in zip(urls, found):
-            start = time.monotonic()
-            ERAS[era](url)
-            row.append((time.monotonic() - start) * 1000)
+def times(era, urls):
+    """ms for each URL, of a client process that is new to them."""
+    warm_up = http.client.HTTPConnection(urlparse(urls[0]).netloc)
+    warm_up.request("GET", "/nothing")
+    warm_up.getresponse().read()
+    found = []
+    for url in urls:
+        start = time.monotonic()
+        ERAS[era](url)
+        found.append((time.monotonic() - start) * 1000)
     return found
 
 
-def in_a_process(era, urls, rounds):
-    done = subprocess.run([sys.executable, __file__, "times", era, str(rounds), *urls], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+def medians(era, urls, rounds):
+    """Of each URL; a new process for each round, as each client is one."""
+    found = []
+    for n in range(rounds):
+        turn = urls[::-1] if n % 2 else urls
+        done = subprocess.run([sys.executable, __file__, "times", era, *turn], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        found.append(json.loads(done.stdout)[::-1] if n % 2 else json.loads(done.stdout))
+    return [statistics.median(row) for row in zip(*found)]
 
 
 def measure(ctl, env, server, project, rounds):
@@ -70,16 +79,13 @@ def measure(ctl, env, server, project, rounds):
         return next(row for row in rows if row["server"] == server)
     for era in ERAS:
         daemon = json.loads(run("ensure", "--json"))
-        in_a_process(era, [daemon["url"], daemon["directUrl"]], 3)
+        medians(era, [daemon["url"]], 3)
         time.sleep(2)  # the lists of this kind of client are being learned
-        front, direct = map(statistics.median, in_a_process(era, [daemon["url"], daemon["directUrl"]], rounds))
+        front, direct = medians(era, [daemon["url"], daemon["directUrl"]], rounds)
         down()
         starts = slot()["starts"]
-        known = []
-        while len(known) < rounds:  # a client that stays for 2 s would start it
-            known += in_a_process(era, [daemon["url"]], min(20, rounds - len(known)))[0]
-            assert slot()["state"] == "down" and slot()["starts"] == starts
-        known = statistics.median(known)
+        known, = medians(era, [daemon["url"]], rounds)
+        assert slot()["state"] == "down" and slot()["starts"] == starts
         print(f"| {server}, {era} | {direct:.1f} ms | {front:.1f} ms | {front / direct:.2f} | {known:.1f} ms "
               f"| {known / direct:.2f} |", flush=True)
 
@@ -108,6 +114,6 @@ def main():
 
 
 if sys.argv[1] == "times":
-    print(json.dumps(times(sys.argv[2], sys.argv[4:], int(sys.argv[3]))))
+    print(json.dumps(times(sys.argv[2], sys.argv[3:])))
 else:
     main()
