@@ -37,8 +37,10 @@ static bool find_project(struct cli *cli, struct target *t, struct err *err)
     struct stat st;
     if (named)
         return target_from(named, t, err);
-    return !claude || !*claude || stat(claude, &st) != 0 || !S_ISDIR(st.st_mode) ||
-           target_from(claude, t, err);
+    /* Where its client works, no more: the client's roots win over it. */
+    if (claude && *claude && stat(claude, &st) == 0 && S_ISDIR(st.st_mode) && chdir(claude) < 0)
+        return err_set(err, ERR_SYSTEM, errno, "unable to go to %s", claude);
+    return true;
 }
 
 /* poolctl itself, with the same places. */

@@ -186,6 +186,8 @@ static void one_way(struct conn *c, const struct request *request, struct sessio
         return;
     if (rpc_text_is(peek->method, "notifications/initialized"))
         roots_ask(s);
+    if (rpc_text_is(peek->method, "notifications/roots/list_changed"))
+        roots_changed(s);
     /* initialized was said by the handshake already; what no daemon waits for is not kept. */
     if (rpc_text_is(peek->method, "notifications/initialized") || !link_is_open(&s->link))
         return;

@@ -141,6 +141,8 @@ void client_stream_message(struct session *s, struct span message, const struct 
     }
     if (rpc_text_is(peek->method, "notifications/initialized"))
         roots_ask(s);
+    if (rpc_text_is(peek->method, "notifications/roots/list_changed"))
+        roots_changed(s);
     if (is_request && rpc_text_is(peek->method, "initialize")) {
         free(headers_take);
         begin(s, message, peek);

@@ -56,6 +56,14 @@ void roots_ask(struct session *s)
         ask(s, NULL);
 }
 
+void roots_changed(struct session *s)
+{
+    if (s->roots.state == ROOTS_NONE || s->roots.has_called)
+        return;
+    s->roots.state = ROOTS_WANTED;
+    roots_ask(s);
+}
+
 /* --- waiting --- */
 
 static void answer_neutral(struct flight *f)

@@ -13,6 +13,8 @@
 void roots_begin(struct session *s);
 /* The client may be asked on its long stream from now on. */
 void roots_ask(struct session *s);
+/* The client says that they are others now: it is asked again while it may still be moved. */
+void roots_changed(struct session *s);
 /* Must f wait for the roots? True: it waits, or was answered. */
 bool roots_hold(struct flight *f);
 /* Is this message of the client's the answer to such a request? Then it was taken. */

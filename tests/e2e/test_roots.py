@@ -7,7 +7,8 @@ import time
 import pytest
 
 from clients.scripted_model import Model
-from conftest import HERE, fake_server, wait_until
+from conftest import BIN, HERE, fake_server, wait_until
+from lines_client import Program, Socket
 from test_claude import CLAUDE, Claude
 
 # A client process in a directory of its own: declares roots (what they are, a JSON list, or "silent"), and calls whoami.
@@ -52,6 +53,10 @@ for line in sys.stdin:
             said = told
         elif tool == "listen":
             said = listen()
+        elif tool.startswith("roots "):
+            roots = json.loads(tool[6:])
+            c.notify("notifications/roots/list_changed")
+            said = None
         elif tool == "list":
             said = [t["name"] for t in c.request("tools/list")["tools"]]
         elif how != "call":
@@ -295,3 +300,83 @@ while True:
     other = socket.create_connection(("127.0.0.1", to))
     for a, b in ((one, other), (other, one)): threading.Thread(target=copy, args=(a, b), daemon=True).start()
 """
+
+
+# --- roots that change
+
+def test_roots_that_change_before_the_first_call_are_asked_for_again(pool, project, rooted):
+    a, b = project("a"), project("b")
+    pool.start()
+    client = rooted(a, [a])
+    assert client.ask("list")["asked"] == 1
+    client.ask(f"roots {json.dumps([str(b)])}")
+    answer = client.ask()
+    assert answer["said"]["project"] == str(b) and answer["asked"] == 2
+
+
+def test_roots_that_change_after_a_call_move_nobody(pool, project, rooted):
+    a, b = project("a"), project("b")
+    pool.start()
+    client = rooted(a, [a])
+    assert client.ask()["said"]["project"] == str(a)
+    client.ask(f"roots {json.dumps([str(b)])}")
+    answer = client.ask()
+    assert answer["said"]["project"] == str(a) and answer["asked"] == 1
+
+
+# --- over mcp.sock, and through poolctl connect
+
+def answer_roots(client, root):
+    asked = client.receive()
+    assert asked["method"] == "roots/list"
+    client.send({"jsonrpc": "2.0", "id": asked["id"], "result": {"roots": [{"uri": f"file://{root}"}]}})
+
+
+@pytest.fixture
+def joined(pool):
+    """make(cwd, *options of poolctl connect, **environment) -> a client through it; without it: make(None, **hello)."""
+    made = []
+
+    def make(cwd, *words, **more):
+        made.append(Socket(pool, **more) if cwd is None else
+                    Program([BIN / "poolctl", "connect", *words], cwd, {**pool.env, **more}))
+        return made[-1].open(capabilities={"roots": {"listChanged": True}})
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.mark.parametrize("way", ["bare", "hello", "connect", "claude"])
+def test_roots_win_over_the_directory_of_clients_of_mcp_sock(pool, project, joined, monkeypatch, way):
+    a, b = project("a"), project("b")
+    pool.start()
+    monkeypatch.chdir(a)
+    if way == "claude":
+        client = joined(pool.home, CLAUDE_PROJECT_DIR=str(a))
+    else:
+        client = joined(a) if way == "connect" else joined(None, **({"lean": False} if way == "hello" else {}))
+    answer_roots(client, b)
+    assert client.whoami()["project"] == str(b)
+
+
+@pytest.mark.parametrize("way", ["hello", "connect"])
+def test_a_project_that_is_named_wins_over_roots(pool, project, joined, way):
+    a, b = project("a"), project("b")
+    pool.start()
+    client = joined(b, "--project", a) if way == "connect" else joined(None, project=str(a))
+    assert client.whoami()["project"] == str(a)
+    assert [m["method"] for m in client.others if m["method"] == "roots/list"] == []
+
+
+def test_roots_of_a_client_of_mcp_sock_may_change_until_its_first_call(pool, project, joined, monkeypatch):
+    a, b = project("a"), project("b")
+    pool.start()
+    monkeypatch.chdir(a)
+    client = joined(None)
+    answer_roots(client, a)
+    client.send({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"})
+    answer_roots(client, b)
+    assert client.whoami()["project"] == str(b)
+    client.send({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"})
+    assert client.whoami()["project"] == str(b)
+    assert "roots/list" not in [m["method"] for m in client.others]
