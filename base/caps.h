@@ -11,6 +11,7 @@
 #define CAP_EVENT (64 * 1024)               /* an SSE event that is longer goes on in parts */
 #define CAP_REPLAY (1024 * 1024)            /* kept of one response stream, to be resumed */
 #define CAP_REPLAYS (8 * 1024 * 1024)       /* of all of them */
+#define CAP_REPLAYS_SENT (512 * 1024)       /* of those whose answer has left for a living client */
 #define CAP_CONNECTIONS 4096                /* client connections */
 #define CAP_API_RELAYS 64                   /* relayed API requests at once */
 #define CAP_SESSIONS 10000                  /* sessions in memory */

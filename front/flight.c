@@ -117,7 +117,7 @@ static void flight_free(struct flight *f)
     lean_free(f);
     modern_free(f);
     upgrade_free(f);
-    replay_end(f->replay);
+    replay_end(f->replay, false);
     free(f->parts);
     if (f->trail)
         trail_finish(f->trail, f->session->front->loop);

@@ -7,7 +7,7 @@
 #include "front/flight.h"
 #include "mcp/sse_filter.h"
 
-/* Is it the answer? -1: not decidable yet. data_is_whole: event.data is one whole line. */
+/* Is it the answer? -1: not decidable yet (of an event that has not come to its end). */
 static int is_answer(const char *bytes, size_t n, const struct sse_event *event)
 {
     if (event->data_lines == 1)

@@ -227,7 +227,7 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, int lines_fd, st
     struct list *lists[] = {
         &f->conns,     &f->searching,    &f->flights,          &f->upstreams, &f->idle,
         &f->streams,   &f->doomed_conns, &f->doomed_upstreams, &f->unlisted,  &f->known,
-        &f->processes, &f->replays,      &f->ended_replays,    &f->aliases,   &f->cancelled,
+        &f->processes, &f->sent_replays, &f->replays,      &f->ended_replays,    &f->aliases,   &f->cancelled,
         &f->turning,   &f->shared,       &f->privates,         &f->modern,    &f->listens,
         &f->late};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

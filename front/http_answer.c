@@ -194,14 +194,14 @@ static void message(struct flight *f, struct span json, bool is_answer)
 static void end(struct flight *f)
 {
     struct conn *c = f->conn;
-    replay_end(f->replay);
-    f->replay = NULL;
-    if (!c)
-        return;
+    struct replay *replay = f->replay;
     f->conn = NULL;
-    if (f->form == FORM_SSE && !f->is_framed_by_end)
+    f->replay = NULL;
+    if (c && f->form == FORM_SSE && !f->is_framed_by_end)
         conn_end_chunks(c);
-    conn_finish(c);
+    if (c)
+        conn_finish(c);
+    replay_end(replay, c && !c->is_doomed && !c->out.len);
 }
 
 static void flush(struct flight *f)

@@ -14,13 +14,13 @@
 static void charge(struct replay *r)
 {
     size_t now = sizeof *r + r->kept.room;
-    r->front->replay_bytes += now - r->charged;
+    *r->total += now - r->charged;
     r->charged = now;
 }
 
 static void replay_free(struct replay *r)
 {
-    r->front->replay_bytes -= r->charged;
+    *r->total -= r->charged;
     list_remove(&r->node);
     buf_release(&r->kept);
     free(r);
@@ -59,6 +59,7 @@ struct replay *replay_new(struct session *s, struct span request, struct flight 
     struct front *front = s->front;
     struct replay *r = xcalloc(1, sizeof *r);
     r->front = front;
+    r->total = &front->replay_bytes;
     r->stream = ++front->replay_count;
     if (!event_name_make(s, r->stream, request, r->name)) {
         free(r);
@@ -127,7 +128,17 @@ void replay_close(struct replay *r)
         r->last_kept = r->next_event - 1;
 }
 
-void replay_end(struct replay *r)
+static void keep_within_sent(struct front *f)
+{
+    list_each(node, after, &f->sent_replays)
+    {
+        if (f->sent_replay_bytes <= CAP_REPLAYS_SENT || after == &f->sent_replays)
+            return;
+        replay_free(container_of(node, struct replay, node));
+    }
+}
+
+void replay_end(struct replay *r, bool is_sent)
 {
     if (!r)
         return;
@@ -135,8 +146,15 @@ void replay_end(struct replay *r)
     r->flight = NULL;
     r->ended_ms = clock_ms();
     list_remove(&r->node);
-    list_add_tail(&f->ended_replays, &r->node);
-    keep_within(f, NULL);
+    list_add_tail(is_sent ? &f->sent_replays : &f->ended_replays, &r->node);
+    if (is_sent) {
+        f->replay_bytes -= r->charged;
+        f->sent_replay_bytes += r->charged;
+        r->total = &f->sent_replay_bytes;
+        keep_within_sent(f);
+    } else {
+        keep_within(f, NULL);
+    }
     front_time_something(f);
 }
 
@@ -144,8 +162,8 @@ struct replay *replay_find(struct front *f, const struct event_id *id)
 {
     if (strcmp(id->run, f->run) != 0)
         return NULL;
-    struct list *lists[] = {&f->replays, &f->ended_replays};
-    for (size_t i = 0; i < 2; i++)
+    struct list *lists[] = {&f->replays, &f->ended_replays, &f->sent_replays};
+    for (size_t i = 0; i < 3; i++)
         list_each(node, after, lists[i])
         {
             struct replay *r = container_of(node, struct replay, node);
@@ -182,9 +200,9 @@ void replay_after(const struct replay *r, uint64_t event,
         each(arg, r->kept.data + r->open_at, r->kept.len - r->open_at);
 }
 
-bool replay_check_time(struct front *f, int64_t now_ms)
+static bool free_old(struct list *ended, int64_t now_ms)
 {
-    list_each(node, after, &f->ended_replays)
+    list_each(node, after, ended)
     {
         struct replay *r = container_of(node, struct replay, node);
         if (now_ms - r->ended_ms < ENDED_MS)
@@ -194,9 +212,15 @@ bool replay_check_time(struct front *f, int64_t now_ms)
     return false;
 }
 
+bool replay_check_time(struct front *f, int64_t now_ms)
+{
+    bool any = free_old(&f->ended_replays, now_ms);
+    return free_old(&f->sent_replays, now_ms) || any;
+}
+
 void replay_destroy_all(struct front *f)
 {
-    struct list *lists[] = {&f->replays, &f->ended_replays};
-    for (size_t i = 0; i < 2; i++)
+    struct list *lists[] = {&f->replays, &f->ended_replays, &f->sent_replays};
+    for (size_t i = 0; i < 3; i++)
         list_each(node, after, lists[i]) replay_free(container_of(node, struct replay, node));
 }

@@ -1,6 +1,7 @@
 /* front/replay.h - what was sent on a response stream, kept so that a client that lost its
  * connection can resume it (GET with Last-Event-ID): the newest CAP_REPLAY bytes of a stream,
- * CAP_REPLAYS of all, and of a stream that has ended for a minute.
+ * CAP_REPLAYS of all, and of a stream that has ended for a minute. Streams that were sent to their
+ * end while the client was there are hardly ever asked for: of those CAP_REPLAYS_SENT, or the last.
  *
  * Owned by: the front. A flight borrows its own until replay_end. */
 #pragma once
@@ -8,7 +9,8 @@
 #include "front/flight.h"
 
 struct replay {
-    struct list node; /* front->replays or, oldest first, front->ended_replays */
+    struct list node; /* of one of the front's three lists, oldest first */
+    size_t *total;    /* that it counts in */
     struct front *front;
     struct flight *flight; /* NULL: the stream has ended, or is a session's long one */
     uint64_t stream;
@@ -35,9 +37,9 @@ size_t replay_priming(const struct replay *r, char out[REPLAY_LINE_MAX]);
 size_t replay_begin(struct replay *r, char out[REPLAY_LINE_MAX]);
 void replay_add(struct replay *r, const char *bytes, size_t n);
 void replay_close(struct replay *r);
-/* The stream has ended with the event written last; r is not the flight's any more. NULL is fine.
- */
-void replay_end(struct replay *r);
+/* The stream has ended with the event written last; r is not the flight's any more. is_sent: all of
+ * it has left for a client that was there. NULL is fine. */
+void replay_end(struct replay *r, bool is_sent);
 /* The one of this stream of this run, or NULL. */
 struct replay *replay_find(struct front *f, const struct event_id *id);
 /* Each kept event after that number, and what there is of one that is being written. */

@@ -229,7 +229,7 @@ static void free_session(struct session *s)
     known_close(s);
     modern_close(s);
     asked_forget(s, NULL);
-    replay_end(s->replay);
+    replay_end(s->replay, true);
     link_finish(&s->link);
     list_remove(&s->node);
     list_remove(&s->stream_node);

@@ -31,8 +31,9 @@ struct front {
     struct list streams;   /* long client streams (GET, /sse), for their keep-alive */
     struct list doomed_conns, doomed_upstreams;
     int api_relays;
-    struct list replays, ended_replays; /* response streams that can be resumed (replay.h) */
-    size_t replay_bytes;
+    /* Response streams that can be resumed (replay.h): live; ended; ended and sent. */
+    struct list replays, ended_replays, sent_replays;
+    size_t replay_bytes, sent_replay_bytes; /* of the first two, and of the last */
     uint64_t replay_count;
     char run[14]; /* names this run of poold in event ids */
     struct front_metrics metrics;
