@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define UNSENT_MAX 256 /* answers to the daemon's own requests that wait for room */
+#define UNSENT_MAX 256             /* answers to the daemon's own requests that wait for room */
+#define UNSENT_BYTES (1024 * 1024) /* of all of them */
 
 struct absent { /* a session that an earlier poold served and that has not come back yet */
     struct list node;
@@ -31,6 +32,7 @@ struct shared {
     struct strv subscribed; /* and has said that it will */
     int level;              /* that it was told last, NO_LEVEL: none */
     struct strv unsent;
+    size_t unsent_bytes;
 };
 
 /* --- levels (MCP logging, after RFC 5424) --- */
@@ -439,11 +441,14 @@ void shared_say(struct front *f, struct daemon *d, const char *json, size_t n)
     struct err err = {0};
     struct shared *sh = shared_of(f, d);
     if (sh->unsent.count || !daemon_send_line(d, json, n, &err)) {
-        if (sh->unsent.count < UNSENT_MAX && (sh->unsent.count || err.code == ERR_CONFLICT))
+        if (sh->unsent.count < UNSENT_MAX && sh->unsent_bytes + n <= UNSENT_BYTES &&
+            (sh->unsent.count || err.code == ERR_CONFLICT)) {
             strv_add_take(&sh->unsent, xstrndup(json, n));
-        else
+            sh->unsent_bytes += n;
+        } else {
             log_warn("an answer to a daemon is lost", "server=%s error=%s", d->server,
                      log_quote(err_text(&err)));
+        }
     }
 }
 
@@ -454,6 +459,7 @@ void shared_room(struct front *f, struct daemon *d)
         const char *line = sh->unsent.items[0];
         if (!daemon_send_line(d, line, strlen(line), NULL))
             return;
+        sh->unsent_bytes -= strlen(line);
         strv_remove(&sh->unsent, 0);
     }
 }
