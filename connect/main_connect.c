@@ -26,11 +26,13 @@ static void on_end(int number)
 
 static void set_signals(void)
 {
-    struct sigaction end = {.sa_handler = on_end}, ignore = {.sa_handler = SIG_IGN};
+    struct sigaction end = {.sa_handler = on_end}, ignore = {.sa_handler = SIG_IGN},
+                     usual = {.sa_handler = SIG_DFL};
     sigaction(SIGTERM, &end, NULL);
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGHUP, &end, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGCHLD, &usual, NULL); /* ignored by a client it would hide how the starter ends */
 }
 
 int main(int argc, char **argv)

@@ -2,6 +2,7 @@
 #include "connect/pending.h"
 
 #include "base/str.h"
+#include "mcp/rewrite.h"
 
 #include <string.h>
 
@@ -30,7 +31,7 @@ void pending_remove_at(struct pending *p, size_t at)
 bool pending_remove(struct pending *p, struct span id)
 {
     for (size_t i = 0; i < p->count; i++) {
-        if (p->items[i].id_n != id.n || memcmp(p->items[i].id, id.p, id.n) != 0)
+        if (!rpc_same_value((struct span){p->items[i].id, p->items[i].id_n}, id))
             continue;
         pending_remove_at(p, i);
         return true;

@@ -27,7 +27,8 @@ struct pending { /* zero to start; pending_finish */
 
 /* Note a request; there must be room (count < PENDING_MAX). */
 void pending_add(struct pending *p, struct span id, struct span line, uint64_t end_at);
-/* The request of this id is answered, or its client waits no more. False: there is none. */
+/* The request of this id, however it is spelled now, is answered, or its client waits no more.
+ * False: there is none. */
 bool pending_remove(struct pending *p, struct span id);
 void pending_remove_at(struct pending *p, size_t at);
 void pending_finish(struct pending *p);

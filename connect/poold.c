@@ -117,7 +117,7 @@ static bool start(struct poold *p, char *why, size_t room)
 /* The starter, if one runs. False: it has failed. */
 static bool look_at_starter(struct poold *p, char *why, size_t room)
 {
-    int status;
+    int status = 0; /* also where nobody kept its end for us */
     if (!p->starter || waitpid(p->starter, &status, WNOHANG) == 0)
         return true;
     p->starter = 0;

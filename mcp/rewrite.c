@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define EDITS_MAX 4
@@ -162,12 +163,43 @@ bool rpc_alias_id(const struct rpc_alias *alias, struct buf *out)
     }
 }
 
+/* Raw bytes that look like a number as one, as a reader with doubles has it. */
+static bool read_number(struct span raw, double *value)
+{
+    char text[64], *end;
+    bool is_one = raw.n < sizeof text && (raw.p[0] == '-' || (raw.p[0] >= '0' && raw.p[0] <= '9'));
+    if (!is_one)
+        return false;
+    memcpy(text, raw.p, raw.n);
+    text[raw.n] = '\0';
+    *value = strtod(text, &end);
+    return !*end;
+}
+
+static bool is_whole(struct span raw)
+{
+    for (size_t i = 0; i < raw.n; i++)
+        if (memchr(".eE", raw.p[i], 3))
+            return false;
+    return !span_is(raw, "-0");
+}
+
+/* 1.0, 1e0 and 1: readers write a number in their own way. Two whole ones are compared digit by
+ * digit: doubles would not tell large ones apart. */
+static bool same_number(struct span a, struct span b)
+{
+    double x, y;
+    return !(is_whole(a) && is_whole(b)) && read_number(a, &x) && read_number(b, &y) && x == y;
+}
+
 bool rpc_same_value(struct span a, struct span b)
 {
     if (!a.n || !b.n)
         return false;
     if (a.n == b.n && memcmp(a.p, b.p, a.n) == 0)
         return true;
+    if (a.p[0] != '"' && b.p[0] != '"')
+        return same_number(a, b);
     return a.n > 1 && b.n > 1 && a.p[0] == '"' && b.p[0] == '"' &&
            json_texts_equal((struct span){a.p + 1, a.n - 2}, (struct span){b.p + 1, b.n - 2});
 }

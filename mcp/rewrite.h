@@ -40,5 +40,5 @@ bool rpc_alias_read(struct span raw, struct rpc_alias *out) MUST_CHECK;
 bool rpc_alias_id(const struct rpc_alias *alias, struct buf *out) MUST_CHECK;
 
 /* Are two raw JSON values, strings or numbers, the same id? Strings are compared with their escapes
- * resolved, for a peer may write them in another way; numbers as they are written. */
+ * resolved and numbers by their value, for a peer may write them in another way. */
 bool rpc_same_value(struct span a, struct span b);

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clients.scripted_model import Model
-from conftest import BIN, alive, fake_server, wait_until
+from conftest import BIN, HERE, alive, fake_server, wait_until
 from lines_client import Program
 from mcp_client import RpcError
 from test_claude import CLAUDE, Claude
@@ -293,6 +293,33 @@ def test_where_poold_cannot_be_started_what_waits_is_an_error_and_later_requests
         except RpcError:
             return None
     assert wait_until(works, "it works once the mistake is mended") == str(a)
+
+
+def test_a_client_that_ignores_its_children_hears_all_the_same_that_poold_cannot_be_started(pool, project):
+    a = project()
+    pool.config_file.write_text("{ a mistake")
+    said = (pool.root / "connect.log").open("ab")
+    with subprocess.Popen(pool.connect_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, cwd=a, env=pool.env,
+                          preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)) as p:
+        began = time.monotonic()
+        p.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}\n')
+        p.stdin.close()
+        answer = json.loads(p.stdout.readline())
+        assert "could not be started" in answer["error"]["message"] and time.monotonic() - began < 20
+    said.close()
+
+
+@pytest.mark.parametrize("id, spelled", [('"\\u00e9"', '"\u00e9"'), ("1.0", "1")])
+def test_it_ends_also_where_the_server_spells_an_id_in_its_own_way(pool, project, connect, id, spelled):
+    pool.configure({"stdio": {"type": "stdio", "command": sys.executable, "args": [str(HERE / "stdio_mcp.py")],
+                              "share": "session"}})
+    pool.start()
+    client = connect(project()).open()
+    answer = '{"jsonrpc":"2.0","id":%s,"result":{}}' % spelled
+    client.send(('{"jsonrpc":"2.0","id":%s,"method":"tools/call","params":{"name":"emit","arguments":{"hex":"%s",'
+                 '"mute":true}}}' % (id, answer.encode().hex())).encode())
+    assert client.receive() == json.loads(answer)
+    assert client.close() == 0
 
 
 # --- sizes ---

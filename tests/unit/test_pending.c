@@ -35,6 +35,22 @@ static void a_request_stays_until_its_own_id_is_answered(void **state)
     assert_int_equal(p.kept, 0);
 }
 
+static void an_answer_may_spell_the_id_in_its_own_way(void **state)
+{
+    (void)state;
+    static struct pending p;
+    static const char *const spelled[][2] = {
+        {"\"\\u00e9\"", "\"\xc3\xa9\""}, {"1.0", "1"}, {"1e2", "100"}, {"-0", "0"}, {"2", "2.0"}};
+    for (size_t i = 0; i < sizeof spelled / sizeof *spelled; i++) {
+        pending_add(&p, text(spelled[i][0]), text("{}"), 0);
+        assert_true(pending_remove(&p, text(spelled[i][1])));
+    }
+    pending_add(&p, text("9007199254740993"), text("{}"), 0);
+    assert_false(pending_remove(&p, text("9007199254740992")));
+    assert_false(pending_remove(&p, text("\"9007199254740993\"")));
+    pending_finish(&p);
+}
+
 static void lines_are_kept_while_there_is_room_and_ids_always(void **state)
 {
     (void)state;
@@ -63,6 +79,7 @@ static void lines_are_kept_while_there_is_room_and_ids_always(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_may_spell_the_id_in_its_own_way),
         cmocka_unit_test(a_request_stays_until_its_own_id_is_answered),
         cmocka_unit_test(lines_are_kept_while_there_is_room_and_ids_always),
     };
