@@ -10,6 +10,7 @@
 #include "front/shared.h"
 #include "mcp/handshake.h"
 #include "mcp/rewrite.h"
+#include "mcp/utf8.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -288,6 +289,10 @@ static bool refuses(struct flight *f)
 static void stdio_send(struct link *l, struct flight *f)
 {
     bool is_shared = link_is_shared(l);
+    if (!utf8_is_valid(f->body, f->body_n)) { /* a strict server would end, with the calls of all */
+        flight_fail(f, ERR_BAD_REQUEST, "the message is not UTF-8");
+        return;
+    }
     if (is_shared)
         shared_join(l);
     if (f->kind == FLIGHT_ONEWAY)

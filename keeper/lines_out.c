@@ -25,16 +25,45 @@ bool lines_out_have_room(const struct lines_out *lines)
     return lines->frames.len == 0 || lines->frames.len + lines->partial.len < WIRE_WINDOW;
 }
 
+static void keep_end(struct lines_out *lines, const char *bytes, size_t n)
+{
+    char *end = lines->cut + WIRE_CUT + 1;
+    if (n >= WIRE_CUT) {
+        memcpy(end, bytes + n - WIRE_CUT, WIRE_CUT);
+    } else if (n) {
+        memmove(end, end + n, WIRE_CUT - n);
+        memcpy(end + WIRE_CUT - n, bytes, n);
+    }
+}
+
+/* The line is too long, with these bytes more: whose answer it was stands at its start or end. */
+static void begin_skipping(struct lines_out *lines, const char *bytes)
+{
+    size_t had = lines->partial.len < WIRE_CUT ? lines->partial.len : WIRE_CUT;
+    if (had)
+        memcpy(lines->cut, lines->partial.data, had);
+    memcpy(lines->cut + had, bytes, WIRE_CUT - had);
+    lines->cut[WIRE_CUT] = '\n';
+    keep_end(lines, lines->partial.data, lines->partial.len);
+    buf_release(&lines->partial);
+    lines->is_skipping = true;
+}
+
+static void put_line(struct lines_out *lines, const char *line, size_t n)
+{
+    if (wire_put(&lines->frames, WIRE_LINE, lines->sent + 1, line, n))
+        lines->sent++;
+    else
+        lines->lost++;
+}
+
 static void end_line(struct lines_out *lines)
 {
     if (lines->is_skipping) {
+        put_line(lines, lines->cut, sizeof lines->cut);
         lines->lost++;
     } else if (lines->partial.len) {
-        if (wire_put(&lines->frames, WIRE_LINE, lines->sent + 1, lines->partial.data,
-                     lines->partial.len))
-            lines->sent++;
-        else
-            lines->lost++;
+        put_line(lines, lines->partial.data, lines->partial.len);
     }
     lines->is_skipping = false;
     if (lines->partial.room > 64 * 1024)
@@ -49,7 +78,9 @@ void lines_out_add(struct lines_out *lines, const char *bytes, size_t n)
         const char *end = memchr(bytes, '\n', n);
         size_t piece = end ? (size_t)(end - bytes) : n;
         if (!lines->is_skipping && !buf_add(&lines->partial, bytes, piece))
-            lines->is_skipping = true;
+            begin_skipping(lines, bytes);
+        if (lines->is_skipping)
+            keep_end(lines, bytes, piece);
         if (end)
             end_line(lines);
         bytes += piece + (end != NULL);

@@ -5,10 +5,11 @@
 #include "keeper/wire.h"
 
 struct lines_out {
-    struct buf frames;  /* LINE frames as they go over the wire, not yet acknowledged */
-    size_t handed;      /* bytes of them given to the present connection */
-    struct buf partial; /* the line that has no end yet */
-    bool is_skipping;   /* inside a line that is too long to keep */
+    struct buf frames;          /* LINE frames as they go over the wire, not yet acknowledged */
+    size_t handed;              /* bytes of them given to the present connection */
+    struct buf partial;         /* the line that has no end yet */
+    bool is_skipping;           /* inside a line that is too long to keep */
+    char cut[2 * WIRE_CUT + 1]; /* what is kept of it: see WIRE_LINE */
     uint64_t sent, acked, lost;
 };
 

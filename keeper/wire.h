@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #define WIRE_VERSION 1
+#define WIRE_CUT 1024                 /* bytes of each end of a line that is too long */
 #define WIRE_WINDOW (4 * 1024 * 1024) /* unacknowledged bytes of frames under way, each direction */
 
 struct wire_header {
@@ -40,7 +41,8 @@ enum wire_type {
     WIRE_USAGE,      /* keeper: rss_bytes pss_bytes cpu_ms processes; of the tree without keeper */
     WIRE_STOP,       /* poold: grace_ms, reason (word). Ends the tree; news comes as STATUS */
     WIRE_BYE,        /* poold: it goes away in good order; the orphan clock starts */
-    /* Stdio servers: one JSON-RPC line per frame, without its line end. */
+    /* Stdio servers: one JSON-RPC line per frame, without its line end. Of a line of the daemon's
+     * that no frame can hold: its first and its last WIRE_CUT bytes, with '\n' between them. */
     WIRE_LINE,       /* keeper: a line of the daemon's stdout, numbered from 1 */
     WIRE_LINE_ACK,   /* poold: all lines up to `sequence` were taken */
     WIRE_INPUT,      /* poold: a line for the daemon's stdin, numbered from 1 (inputs_taken + 1) */

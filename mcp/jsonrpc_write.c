@@ -1,29 +1,9 @@
 /* mcp/jsonrpc_write.c - the messages that poold writes itself. See jsonrpc.h. */
 #include "mcp/jsonrpc.h"
 
-#include <string.h>
+#include "mcp/utf8.h"
 
-/* Length of the valid UTF-8 character at p, 0 if there is none (RFC 3629: no overlong forms, no
- * surrogates, nothing above U+10FFFF). */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-    if (p[0] < 0x80)
-        return 1;
-    size_t length = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
-                    : p[0] >= 0xe0 && p[0] <= 0xef ? 3
-                    : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-                                                   : 0;
-    if (length == 0 || length > n)
-        return 0;
-    unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
-    unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
-    if (p[1] < low || p[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    return length;
-}
+#include <string.h>
 
 /* One character that cannot stand in a JSON string as it is. */
 static bool write_escape(struct buf *out, unsigned char c)

@@ -4,7 +4,7 @@
 Tools: echo (mark, seconds), steps (a progress message per step, whose message is the caller's mark), hear (the methods
 and params it was sent, of all but tools/call and lists), say (writes a line as it is), ask (a request to the client,
 its answer is the result), grow (one tool more, list_changed), touch (an update of a URI, to all), log (a message of a
-level), twice (two answers), never (no answer; cancelled ones are in hear), whoami, exit.
+level), emit (bytes as they are), big (an answer of so many bytes), twice (two answers), never (no answer; cancelled ones are in hear), whoami, exit.
 """
 import asyncio
 import json
@@ -13,7 +13,7 @@ import sys
 
 out = sys.stdout
 heard, tools, levels, waiting = [], [], [], {}
-NAMES = ("echo", "steps", "hear", "say", "ask", "grow", "touch", "log", "twice", "never", "whoami", "exit")
+NAMES = ("echo", "steps", "hear", "say", "ask", "grow", "touch", "log", "twice", "never", "whoami", "exit", "emit", "big")
 
 
 def send(message):
@@ -43,6 +43,16 @@ async def call(message):
         result = text(heard)
     elif name == "say":
         out.write(given["line"].replace("@ID@", json.dumps(message["id"])) + "\n")
+    elif name == "emit":
+        out.flush()
+        out.buffer.write(bytes.fromhex(given["hex"]) + b"\n")
+        out.buffer.flush()
+        if given.get("mute"):
+            return
+    elif name == "big":
+        result = text("x" * given["bytes"])
+        if given.get("id_last"):
+            answer = {"result": result, **answer}
     elif name == "ask":
         future = waiting[given["id"]] = asyncio.get_running_loop().create_future()
         send({"jsonrpc": "2.0", "id": given["id"], "method": given["method"], "params": given.get("params", {})})

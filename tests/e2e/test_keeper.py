@@ -573,13 +573,14 @@ def test_more_lines_than_fit_wait_in_the_pipe_and_none_is_lost(world):
     assert c.status()["lines_lost"] == "0"
 
 
-def test_a_line_that_no_frame_can_hold_is_counted_as_lost(world):
+def test_of_a_line_that_no_frame_can_hold_start_and_end_are_told(world):
     keeper, c = world.python(
-        "import sys\nsys.stdout.write('a' * (17 << 20) + '\\nshort\\n' + 'b' * (5 << 20) + '\\n')\n"
+        "import sys\nsys.stdout.write('start' + 'a' * (17 << 20) + 'end\\nshort\\n' + 'b' * (5 << 20) + '\\n')\n"
         "sys.stdout.flush()\nsys.stdin.read()", transport="stdio")
-    assert c.line(60) == (1, "short")
-    c.send(LINE_ACK, sequence=1)
-    assert c.line(60) == (2, "b" * (5 << 20)), "one line may be bigger than the window"
+    assert c.line(60) == (1, "start" + "a" * 1019 + "\n" + "a" * 1021 + "end")
+    assert c.line(60) == (2, "short")
+    c.send(LINE_ACK, sequence=2)
+    assert c.line(60) == (3, "b" * (5 << 20)), "one line may be bigger than the window"
     assert c.status()["lines_lost"] == "1"
 
 

@@ -409,3 +409,45 @@ def test_a_call_that_was_lost_with_poold_and_its_server_ends_with_an_error(share
     os.kill(pid, signal.SIGKILL)
     answer = get()[-1]
     assert answer["id"] == 7 and "may have run" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("id", ["1.0", "1e2", "-0", '"\\u00e9"'])
+def test_a_server_of_ones_own_may_spell_an_id_in_another_way(pool, project, id):
+    pool.configure({"stdio": {**STDIO, "share": "session"}})
+    pool.start()
+    c = Client(f"{pool.url}/mcp", {"X-Poold-Project": str(project("a"))}, timeout=15).open()
+    answer = '{"jsonrpc":"2.0","id":%s,"result":{"content":[]}}' % json.dumps(json.loads(id.replace("e2", "00").replace(
+        ".0", "").replace("-", "")), ensure_ascii=False)
+    message = '{"jsonrpc":"2.0","id":%s,"method":"tools/call","params":{"name":"emit","arguments":{"hex":"%s","mute":true}}}' % (
+        id, answer.encode().hex())
+    c.connection.request("POST", c.path, message, {
+        **c.headers, "Mcp-Session-Id": c.session, "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream"})
+    assert answer in c.connection.getresponse().read().decode()
+
+
+@pytest.mark.parametrize("id_last", [False, True])
+@pytest.mark.parametrize("share", ["project", "session"])
+def test_an_answer_that_is_too_long_is_an_error_of_its_caller(pool, project, share, id_last):
+    pool.configure({"stdio": {**STDIO, "share": share}})
+    pool.start()
+    c = Client(f"{pool.url}/mcp", {"X-Poold-Project": str(project("a"))}).open()
+    with pytest.raises(RpcError) as e:
+        c.call("big", bytes=17 << 20, id_last=id_last)
+    assert e.value.code == -31015 and "16 MiB" in str(e.value)
+    assert len(c.call("big", bytes=15 << 20, id_last=id_last)) == 15 << 20
+
+
+def test_bytes_that_are_no_utf_8_end_nothing_on_either_side(shared):
+    a, b = shared(), shared()
+    s = stream(a)
+    pid = json.loads(b.call("whoami"))["pid"]
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo", "arguments": {"mark": "@"}}}
+    a.connection.request("POST", a.path, json.dumps(call).encode().replace(b"@", b"\xff"), {
+        **a.headers, "Mcp-Session-Id": a.session, "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream"})
+    assert b"not UTF-8" in a.connection.getresponse().read()
+    said = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"caf\xe9"}}'
+    a.call("emit", hex=said.hex())
+    wait_until(lambda: [m["params"]["data"] for m in s.messages()] == ["caf\ufffd"], "it is heard, mended")
+    assert json.loads(b.call("whoami"))["pid"] == pid
