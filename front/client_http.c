@@ -272,6 +272,7 @@ static void on_post(struct conn *c, const struct request *request, const struct 
     }
     if (contradicts(c, request, url, s, peek.id))
         return;
+    known_authorize(s, http_header(&request->head, "Authorization"));
     s->is_lean |= url->is_lean; /* it may have been taken back: only the URL says it then */
     if (peek.kind == RPC_BATCH) {
         char *headers = client_headers(&request->head);
@@ -300,8 +301,10 @@ static struct session *session_of(struct conn *c, const struct request *request,
         conn_answer(c, 405, "Allow: POST\r\n", "", (struct span){0});
     else if (!s)
         answer_no_session(c, (struct span){0});
-    else if (!contradicts(c, request, url, s, (struct span){0}))
+    else if (!contradicts(c, request, url, s, (struct span){0})) {
+        known_authorize(s, http_header(&request->head, "Authorization"));
         return s;
+    }
     return NULL;
 }
 

@@ -61,5 +61,6 @@ void client_sse_message(struct conn *c, const struct request *request)
         s->settle_at_ms = 0; /* a new client */
     else
         s = reopen_settle(s);
+    known_authorize(s, http_header(&request->head, "Authorization"));
     client_stream_message(s, request->body, &peek, client_headers(&request->head));
 }

@@ -80,6 +80,12 @@ void known_hash_authorization(struct span authorization, char out[KNOWN_WHO_SIZE
 void known_authorize(struct session *s, struct span authorization)
 {
     char who[KNOWN_WHO_SIZE] = "";
+    bool is_same = s->credential ? span_is(authorization, s->credential)
+                                 : !authorization.n && !s->authorization[0];
+    if (is_same)
+        return;
+    free(s->credential);
+    s->credential = authorization.n ? xstrndup(authorization.p, authorization.n) : NULL;
     known_hash_authorization(authorization, who);
     if (strcmp(who, s->authorization) != 0)
         known_close(s);

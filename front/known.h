@@ -28,8 +28,8 @@ enum known_kind {
 };
 
 #define KNOWN_WHO_SIZE 14 /* 13 characters of a hash */
-/* The Authorization that the client of s began with: only those with the same one are answered
- * from each other's memory. Empty: none. */
+/* The Authorization that the client of s came with last: only those with the same one are answered
+ * from each other's memory, and requests of our own for it carry it. Empty: none. */
 void known_authorize(struct session *s, struct span authorization);
 /* The hash that s->authorization is; "" of none. */
 void known_hash_authorization(struct span authorization, char out[KNOWN_WHO_SIZE]);

@@ -117,7 +117,8 @@ void known_take_handshake(struct session *s, struct span message)
 struct reading { /* a list under way, page by page */
     enum known_kind kind;
     int pages;
-    struct buf whole; /* a result with the items of all pages so far, not closed yet */
+    char who[KNOWN_WHO_SIZE]; /* whose Authorization the first question carried */
+    struct buf whole;         /* a result with the items of all pages so far, not closed yet */
 };
 
 static void on_page(void *arg, struct session *s, struct span answer);
@@ -156,7 +157,7 @@ static bool add_items(struct reading *r, struct span result)
 /* True: another page was asked for. */
 static bool take_page(struct session *s, struct reading *r, struct span answer)
 {
-    struct known *k = known_of_session(s);
+    struct known *k = strcmp(r->who, s->authorization) == 0 ? known_of_session(s) : NULL;
     struct span result = rpc_member(answer, "result"), cursor = rpc_member(result, "nextCursor");
     bool is_last = cursor.n < 2 || cursor.p[0] != '"';
     if (!k)
@@ -196,6 +197,7 @@ static void ask(struct session *s, struct known *k, enum known_kind kind)
     snprintf(k->asked[kind], sizeof k->asked[kind], "%s", s->daemon->id);
     struct reading *r = xcalloc(1, sizeof *r);
     r->kind = kind;
+    memcpy(r->who, s->authorization, sizeof r->who);
     r->whole.cap = CAP_HANDSHAKE; /* what the registry keeps of an answer */
     ask_page(s, r, (struct span){0});
 }

@@ -87,6 +87,7 @@ void link_open(struct link *l)
     if (l->state == LINK_OPEN && !link_is_open(l))
         link_reset(l);
     bind_to_life(l);
+    snprintf(l->who, sizeof l->who, "%s", l->session->authorization);
     l->state = LINK_OPENING;
     l->session->front->metrics.links_opened++;
     l->transport->open(l);
@@ -156,6 +157,15 @@ void link_drained(struct link *l)
         upstream_resume(l->push);
 }
 
+const char *link_credential(const struct link *l)
+{
+    static char line[CAP_HEAD + 32];
+    const char *value = l->session->credential;
+    snprintf(line, sizeof line, "%s%s%s", value ? "Authorization: " : "", value ? value : "",
+             value ? "\r\n" : "");
+    return line;
+}
+
 bool link_initialize_body(struct link *l, struct buf *out)
 {
     const struct session *s = l->session;
@@ -174,7 +184,9 @@ bool link_take_result(struct link *l, struct span message)
     free(l->result);
     l->result = xstrndup(message.p, message.n);
     snprintf(l->protocol, sizeof l->protocol, "%s", protocol);
-    if (!link_is_shared(l)) /* of a shared one the handshake is remembered as it is for all */
+    if (!link_is_shared(l) &&
+        strcmp(l->who, l->session->authorization) ==
+            0) /* of a shared one the handshake is remembered as it is for all */
         known_take_handshake(l->session, message);
     if (!l->session->protocol[0]) /* else its client was told one already */
         memcpy(l->session->protocol, l->protocol, sizeof l->protocol);

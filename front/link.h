@@ -42,6 +42,7 @@ struct link {
     const struct link_transport *transport;
     char daemon_id[32];
     char protocol[16];        /* the revision that was agreed with the daemon */
+    char who[16];             /* hash of the Authorization that its handshake carried */
     char *upstream_session;   /* the daemon's session id (HTTP), or NULL */
     char *post_path;          /* where messages go (HTTP+SSE) */
     char *call_head;          /* the part of a call's head that is always the same, made at need */
@@ -104,6 +105,9 @@ void link_message(struct link *l, struct span json);
 /* The daemon seems to be gone: the pool looks, and what is queued is looked at again in a moment.
  */
 void link_suspect(struct link *l);
+/* The line of a head with the Authorization of the session's client, "" if there is none. Borrowed
+ * until the next call. For requests of our own: the client's carry it themselves. */
+const char *link_credential(const struct link *l);
 /* The initialize request with the client's params, for the wire. */
 bool link_initialize_body(struct link *l, struct buf *out) MUST_CHECK;
 /* link_push.c: the timer of l->trail, data l. */

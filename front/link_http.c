@@ -52,6 +52,7 @@ void link_http_bare(struct link *l, struct upstream *up, const char *method, con
 {
     char *lines = head_lines(l, method, accept);
     upstream_add_str(up, lines);
+    upstream_add_str(up, link_credential(l));
     if (last_id) {
         upstream_add_str(up, "Last-Event-ID: ");
         upstream_add_str(up, last_id);
@@ -74,7 +75,7 @@ static void http_open(struct link *l)
     l->is_result_sse = false;
     l->opening = upstream_open(l->session->front, l->session->daemon, &initialize_user, l, &err);
     if (l->opening && link_initialize_body(l, &body))
-        link_http_post(l, l->opening, NULL, body.data, body.len);
+        link_http_post(l, l->opening, link_credential(l), body.data, body.len);
     buf_release(&body);
     if (!l->opening) {
         /* Not from inside flight_go: the one-second look tries again or the pool tells more. */
@@ -120,7 +121,7 @@ static bool send_initialized(struct link *l)
         link_failed(l, true, err_text(&err));
         return false;
     }
-    link_http_post(l, l->opening, NULL, body, sizeof body - 1);
+    link_http_post(l, l->opening, link_credential(l), body, sizeof body - 1);
     return true;
 }
 

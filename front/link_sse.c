@@ -64,7 +64,7 @@ static void send_opening(struct link *l, const char *body, size_t n)
     upstream_close(l->opening); /* the answer may come before the end of the POST that asked */
     l->opening = upstream_open(l->session->front, l->session->daemon, &opening_user, l, &err);
     if (l->opening)
-        post(l, l->opening, NULL, body, n);
+        post(l, l->opening, link_credential(l), body, n);
     else
         link_failed(l, true, err_text(&err));
 }
@@ -217,7 +217,9 @@ static void sse_open(struct link *l)
     upstream_add_str(l->push, link_path(l));
     upstream_add_str(l->push, " HTTP/1.1\r\nHost: 127.0.0.1:");
     upstream_add_int(l->push, l->session->daemon->port);
-    upstream_add_str(l->push, "\r\nAccept: text/event-stream\r\n\r\n");
+    upstream_add_str(l->push, "\r\nAccept: text/event-stream\r\n");
+    upstream_add_str(l->push, link_credential(l));
+    upstream_add_str(l->push, "\r\n");
     upstream_flush(l->push);
 }
 

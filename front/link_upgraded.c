@@ -16,6 +16,13 @@ static void on_nothing(void *self)
     (void)self;
 }
 
+static void post(struct link *l, struct upstream *up, const char *headers, const struct buf *body)
+{
+    char *lines = xasprintf("%s%s", headers, link_credential(l));
+    link_http_post(l, up, lines, body->data, body->len);
+    free(lines);
+}
+
 /* --- opening --- */
 
 static void on_discover_head(void *self, const struct http_head *head)
@@ -87,7 +94,7 @@ static void upgraded_open(struct link *l)
     l->is_initialized_sent = false;
     l->opening = upstream_open(l->session->front, l->session->daemon, &discover_user, l, &err);
     if (l->opening && upgrade_write_discover(&body, "\"poold-discover\"", &client))
-        link_http_post(l, l->opening, headers, body.data, body.len);
+        post(l, l->opening, headers, &body);
     buf_release(&body);
     if (!l->opening) { /* not from inside flight_go: the one-second look tries again */
         l->state = LINK_NONE;
@@ -199,7 +206,7 @@ static void upgraded_push(struct link *l, bool is_wanted)
     buf_release(&l->held);
     l->push = upstream_open(s->front, s->daemon, &listen_user, l, &err);
     if (l->push)
-        link_http_post(l, l->push, headers, body.data, body.len);
+        post(l, l->push, headers, &body);
     buf_release(&body);
 }
 

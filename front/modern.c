@@ -93,6 +93,7 @@ struct session *modern_session(struct front *f, const struct modern_who *who,
     }
     if (is_new)
         s = make(f, who, peek);
+    known_authorize(s, who->authorization);
     if (!s->modern->authorization && who->authorization.p)
         s->modern->authorization = xstrndup(who->authorization.p, who->authorization.n);
     if (is_new || is_discover || !s->modern->pin) {

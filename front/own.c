@@ -117,7 +117,8 @@ void own_say(struct session *s, struct span message)
     if (!link_is_open(&s->link))
         return;
     rpc_peek(message.p, message.n, &peek);
-    flight_go(flight_new(s, FLIGHT_ONEWAY, &flight_client_none, NULL, message, &peek, NULL));
+    flight_go(flight_new(s, FLIGHT_ONEWAY, &flight_client_none, NULL, message, &peek,
+                         s->credential ? xstrdup(link_credential(&s->link)) : NULL));
 }
 
 void own_notify(struct session *s, const char *method, struct span params)
@@ -133,7 +134,9 @@ void own_request(struct session *s, const char *method, struct span params, own_
 {
     bool is_stateless = link_is_open(&s->link) && s->link.transport == &link_modern;
     struct flight *f =
-        is_stateless ? make_modern(s, method, params) : make(s, method, params, NULL);
+        is_stateless
+            ? make_modern(s, method, params)
+            : make(s, method, params, s->credential ? xstrdup(link_credential(&s->link)) : NULL);
     struct own *own = xcalloc(1, sizeof *own);
     own->done = done;
     own->arg = arg;

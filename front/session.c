@@ -238,6 +238,7 @@ static void free_session(struct session *s)
     free(s->id);
     free(s->earlier_id);
     free(s->initialize);
+    free(s->credential);
     free(s->roots.why);
     free(s->level);
     strv_finish(&s->subscriptions);

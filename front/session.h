@@ -74,6 +74,7 @@ struct session {
     bool has_waiting; /* some of its answers wait until others are whole (client_stream.c) */
     int calls;        /* requests of its client under way, among the flights */
     char authorization[KNOWN_WHO_SIZE]; /* hash of what it came with, "": none (known.h) */
+    char *credential; /* that itself, for requests of ours; in memory only, NULL: none, not known */
     unsigned listed;                    /* bits of enum known_kind: lists that were asked for */
     unsigned changed; /* the same: lists whose change its client was not told, without a stream */
     struct known *known; /* what is remembered for its client, NULL until it is asked for */

@@ -96,9 +96,9 @@ static void on_discovered(void *arg, enum probe_outcome outcome, const char *tex
 static void ask_eras(struct slot *s)
 {
     if (s->d.eras || s->is_asking_eras || !s->probe || !daemon_is_up(&s->d) ||
-        !probe_is_open(s->probe))
+        !(probe_is_open(s->probe) || probe_is_guarded(s->probe)))
         return;
-    if (s->d.transport != TRANSPORT_HTTP) {
+    if (s->d.transport != TRANSPORT_HTTP || probe_is_guarded(s->probe)) {
         set_eras(s, ERA_LEGACY);
     } else if (probe_is_modern_only(s->probe)) {
         set_eras(s, ERA_MODERN);

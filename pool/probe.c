@@ -176,6 +176,11 @@ void probe_free(struct probe *p)
         p->carrier->destroy(p);
 }
 
+bool probe_is_guarded(const struct probe *p)
+{
+    return p->is_guarded;
+}
+
 bool probe_is_open(const struct probe *p)
 {
     return p->is_open;

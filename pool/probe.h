@@ -52,5 +52,7 @@ void probe_call(struct probe *p, const char *tool, const char *arguments, int64_
 void probe_discover(struct probe *p, int64_t timeout_ms, probe_done_fn *done, void *arg);
 /* Did it refuse `initialize` and answer `server/discover` instead? */
 bool probe_is_modern_only(const struct probe *p);
+/* Did it want an Authorization, which poold itself has not? It serves; the handshake is OK then. */
+bool probe_is_guarded(const struct probe *p);
 /* Has the handshake been answered, and is its session still there? */
 bool probe_is_open(const struct probe *p);

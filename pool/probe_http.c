@@ -110,7 +110,10 @@ static void on_post_end(void *arg, struct exchange *x, int status, const char *w
         snprintf(text, sizeof text, "HTTP status %d", status);
         if ((status == 404 || status == 400) && q->ask != ASK_HANDSHAKE && q->ask != ASK_DISCOVER)
             h->probe.is_open = false; /* it has forgotten our session */
-        question_end(q, PROBE_REFUSED, text);
+        /* It is there, and wants to know who asks: poold is nobody, its clients are
+         * (authorization). */
+        h->probe.is_guarded = q->ask == ASK_HANDSHAKE && (status == 401 || status == 403);
+        question_end(q, h->probe.is_guarded ? PROBE_OK : PROBE_REFUSED, text);
     } else if (h->how.transport != TRANSPORT_SSE) {
         question_end(q, PROBE_REFUSED, "an answer without a JSON-RPC response");
     } /* HTTP+SSE: accepted, the answer comes on the stream */
@@ -260,7 +263,7 @@ static bool begin(struct question *q, struct err *err)
 {
     struct http *h = http_of(q->probe);
     set_session(h, "");
-    h->probe.is_open = h->probe.is_modern = false;
+    h->probe.is_open = h->probe.is_modern = h->probe.is_guarded = false;
     return h->how.transport != TRANSPORT_SSE || h->stream || stream_open(h, err);
 }
 

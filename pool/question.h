@@ -60,7 +60,7 @@ struct probe {
     struct list questions;
     char id_before[40];       /* an id is a number, or this and the number as a JSON string */
     const char *capabilities; /* raw JSON, for initialize */
-    bool is_open, is_modern;
+    bool is_open, is_modern, is_guarded;
     int last_id;
 };
 

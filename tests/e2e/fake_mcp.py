@@ -27,6 +27,7 @@ calls = []
 settings = {}  # session -> what it has set
 kept = []  # memory of the tool grow
 is_mute = False
+asks, owners = threading.local(), {}  # --demand-authorization
 turn = threading.Lock()  # --one-at-a-time
 
 TOOLS = [{"name": n, "description": n, "inputSchema": {"type": "object"}}
@@ -101,6 +102,8 @@ def answer(message, progress, session):
         start = int(params.get("cursor", 0))
         page = args.page or len(TOOLS)
         reply["result"] = {"tools": TOOLS[start:start + page]}
+        if args.demand_authorization:
+            reply["result"]["tools"] = TOOLS[:1] + [{**TOOLS[0], "name": "of_" + asks.who.split()[-1]}]
         if start + page < len(TOOLS):
             reply["result"]["nextCursor"] = str(start + page)
     elif method in ("logging/setLevel", "resources/subscribe", "resources/unsubscribe"):
@@ -195,7 +198,20 @@ class Handler(BaseHTTPRequestHandler):
                 return self.post(message)
         self.post(message)
 
+    def is_refused(self):
+        """--demand-authorization: each session is of one Authorization, and each has a tool of its own."""
+        if not args.demand_authorization:
+            return False
+        asks.who = self.headers.get("Authorization")
+        owner = owners.get(self.headers.get("Mcp-Session-Id"), asks.who)
+        if asks.who and owner == asks.who:
+            return False
+        self.send(401, {"error": "who are you?"})
+        return True
+
     def post(self, message):
+        if self.is_refused():
+            return
         url = urlparse(self.path)
         if args.transport == "sse":
             return self.sse_message(url, message)
@@ -205,6 +221,7 @@ class Handler(BaseHTTPRequestHandler):
             session = uuid.uuid4().hex
             sessions[session] = queue.Queue()
             headers = [("Mcp-Session-Id", session)]
+            owners[session] = getattr(asks, "who", None)
         elif session not in sessions:
             return self.send(args.lost_status, {"jsonrpc": "2.0", "id": None, "error": {
                 "code": -32600, "message": "Session not found"}})
@@ -232,6 +249,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.record(None)
+        if self.is_refused():
+            return
         if args.transport == "sse":
             session = uuid.uuid4().hex
             sessions[session] = queue.Queue()
@@ -246,6 +265,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self):
         self.record(None)
+        if self.is_refused():
+            return
         sessions.pop(self.headers.get("Mcp-Session-Id"), None)
         self.send(200)
 
@@ -277,6 +298,7 @@ def main():
     parser.add_argument("--page", type=int, default=0, help="tools of a page of their list; 0: all")
     parser.add_argument("--record", help="file for each request's HTTP method, MCP method and session id")
     parser.add_argument("--offer-sessions", action="store_true", help="each answer offers another session id")
+    parser.add_argument("--demand-authorization", action="store_true", help="401 without; sessions and a tool of each")
     parser.add_argument("--own-tool", action="store_true", help="one more tool, named after the project")
     parser.add_argument("--warm-text", default="warm")
     args = parser.parse_args()
