@@ -279,6 +279,24 @@ static void answer_list(struct flight *f, const char *result)
     buf_release(&message);
 }
 
+/* Its client was told of lists before its server was known: one that this server has not is empty.
+ */
+static bool answer_without(struct flight *f)
+{
+    const struct known *k = known_of_session(f->session);
+    const char *handshake = k ? k->results[KNOWN_HANDSHAKE] : NULL;
+    if (!handshake || f->list == KNOWN_KIND_COUNT || f->list == KNOWN_HANDSHAKE ||
+        f->kind != FLIGHT_CALL)
+        return false;
+    struct span all = rpc_member((struct span){handshake, strlen(handshake)}, "capabilities");
+    if (rpc_member(all, known_words[f->list].capability).n)
+        return false;
+    char empty[40];
+    snprintf(empty, sizeof empty, "{\"%s\":[]}", known_words[f->list].member);
+    answer_list(f, empty);
+    return true;
+}
+
 bool known_answer(struct flight *f)
 {
     struct session *s = f->session;
@@ -286,6 +304,8 @@ bool known_answer(struct flight *f)
     bool is_handshake = f->kind == FLIGHT_INITIALIZE;
     enum known_kind kind = is_handshake ? KNOWN_HANDSHAKE : f->list;
     bool is_discover = kind == KNOWN_HANDSHAKE && !is_handshake;
+    if (s->roots.is_neutral && answer_without(f))
+        return true;
     bool is_open = link_is_open(&s->link);
     if (kind == KNOWN_KIND_COUNT || (is_open && !s->is_shared && !is_discover))
         return false;

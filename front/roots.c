@@ -71,6 +71,7 @@ static void answer_neutral(struct flight *f)
     struct session *s = f->session;
     struct buf message = BUF_INIT(CAP_HEAD);
     struct span params = {s->initialize, s->initialize ? strlen(s->initialize) : 0};
+    s->roots.is_neutral = true;
     if (handshake_neutral(&message, params, s->protocol, sizeof s->protocol))
         link_answer_initialize(s, f, (struct span){message.data, message.len});
     else

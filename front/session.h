@@ -33,8 +33,9 @@ struct roots { /* the client's, as far as they may decide the project (roots.h) 
     enum roots_state state;
     unsigned number; /* in the id of the last request for them */
     int64_t deadline_ms;
-    char *why;      /* there is no project without them, for the client; NULL: there is */
-    char said[640]; /* what came of the question, as another sentence of that */
+    char *why;       /* there is no project without them, for the client; NULL: there is */
+    char said[640];  /* what came of the question, as another sentence of that */
+    bool is_neutral; /* initialize was answered without knowing the server */
     bool has_called, has_failed; /* a call was handed over; a request failed without project */
 };
 

@@ -148,6 +148,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def event(self, message, name="message"):
         data = message if isinstance(message, str) else json.dumps(message)
+        if args.escape:
+            data = data.replace("/", "\\/") if name == "message" else data
         self.chunk(f"event: {name}\r\ndata: {data}\r\n\r\n".encode())
 
     def start_stream(self, headers=()):
@@ -299,6 +301,7 @@ def main():
     parser.add_argument("--record", help="file for each request's HTTP method, MCP method and session id")
     parser.add_argument("--offer-sessions", action="store_true", help="each answer offers another session id")
     parser.add_argument("--demand-authorization", action="store_true", help="401 without; sessions and a tool of each")
+    parser.add_argument("--escape", action="store_true", help="write / as \\/ in events, as some JSON writers do")
     parser.add_argument("--own-tool", action="store_true", help="one more tool, named after the project")
     parser.add_argument("--warm-text", default="warm")
     args = parser.parse_args()

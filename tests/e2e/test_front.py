@@ -323,3 +323,12 @@ def test_a_session_of_a_forgotten_project_makes_it_known_again(pool, project):
     again = client.whoami()
     assert again["project"] == str(a) and again["pid"] != first
     assert pool.daemon(a)["sessions"] == 1
+
+
+def test_an_sse_daemon_may_spell_ids_and_tokens_in_another_way(pool, project):
+    """"a/b" and "a\\/b" are one JSON string; what belongs to a call is found by its value."""
+    pool.configure({"fake": fake_server("--transport", "sse", "--escape", type="sse")})
+    client = Client(pool.ctl("ensure", project()).stdout.strip()).open()
+    params = {"name": "slow", "arguments": {"steps": 3, "seconds": 0.3}, "_meta": {"progressToken": "t/1"}}
+    assert client.request("tools/call", params, id="a/b")["content"][0]["text"] == "done"
+    assert [n["params"]["progress"] for n in client.notifications] == [1, 2, 3]

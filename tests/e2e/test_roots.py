@@ -57,6 +57,8 @@ for line in sys.stdin:
             roots = json.loads(tool[6:])
             c.notify("notifications/roots/list_changed")
             said = None
+        elif tool == "prompts":
+            said = c.request("prompts/list")["prompts"]
         elif tool == "list":
             said = [t["name"] for t in c.request("tools/list")["tools"]]
         elif how != "call":
@@ -135,6 +137,14 @@ def test_a_client_outside_of_any_project_is_led_by_its_first_root(pool, project,
     assert answer["route"] == "roots" and answer["asked"] == 1, "it is asked once"
     assert [d["sessions"] for d in pool.json("list")] == [1]
     assert '"roots"' in pool.ctl("status", a, "--json").stdout
+
+
+def test_a_list_that_was_announced_but_the_server_has_not_is_empty(pool, project, rooted, nowhere):
+    a = project("a")
+    pool.start()
+    client = rooted(nowhere, [a])
+    assert client.hello["server"] == "poold"
+    assert client.ask("prompts")["said"] == [] and "echo" in client.ask("list")["said"]
 
 
 @HOW

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from conftest import alive, fake_server, wait_until
+from conftest import alive, fake_server, serena_dir, wait_until
 from mcp_client import Client, Stream
 
 A, B = "file:///a%20b", "file:///\u00e9"
@@ -77,12 +77,12 @@ def test_a_subscription_of_a_client_that_is_there_keeps_its_daemon(pool, project
     wait_until(lambda: pool.daemon(a)["state"] == "down", "and so is this one now")
 
 
-def in_a_process(url, then):
+def in_a_process(url, then, **more):
     """A client in a process of its own: its session id, once it is open."""
     code = ("import sys; sys.path.insert(0, sys.argv[1]); from mcp_client import Client\n"
             "c = Client(sys.argv[2]).open(); c.whoami(); print(c.session, flush=True); " + then)
     process = subprocess.Popen([sys.executable, "-c", code, os.path.dirname(__file__), url], stdout=subprocess.PIPE,
-                               text=True)
+                               text=True, **more)
     return process, process.stdout.readline().strip()
 
 
@@ -174,3 +174,37 @@ def test_no_request_without_a_session_reaches_a_daemon_and_no_offered_session_is
     assert {method for _, method, session in seen if not session} <= {"initialize", "server/discover"}
     assert "offered-unasked" not in {session for _, _, session in seen}
     assert not any(session for _, method, session in seen if method == "initialize")
+
+
+def test_a_session_taken_back_after_a_kill_of_poold_is_watched_again(pool, project):
+    a = project("a")
+    url = pool.ctl("ensure", a).stdout.strip()
+    process, _ = in_a_process(url, "\nfor line in sys.stdin: c.connection.close(); print(c.whoami()['project'], flush=True)",
+                              stdin=subprocess.PIPE)
+    pool.kill()
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    assert process.stdout.readline().strip() == str(a)
+    assert pool.daemon(a)["sessions"] == 1
+    process.kill()
+    process.wait()
+    wait_until(lambda: pool.daemon(a)["sessions"] == 0, "its end was noticed", 1)
+
+
+def test_a_call_that_its_client_left_keeps_serena_busy_until_its_end(pool, project):
+    pool.env["POOLD_SERENA_DIR"] = str(serena_dir())
+    pool.config_file.unlink()
+    a = project("a")
+    (a / "m.py").write_text("def shared():\n    return 1\n")
+    url = pool.ctl("ensure", a, timeout=120).stdout.strip()
+    find = "c.call('find_symbol', name_path_pattern='shared')"  # the first one starts a language server
+    code = ("import sys; sys.path.insert(0, sys.argv[1]); from mcp_client import Client\n"
+            f"c = Client(sys.argv[2]).open(); {find}")
+    process = subprocess.Popen([sys.executable, "-c", code, os.path.dirname(__file__), url])
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 1, "the call is under way")
+    process.kill()
+    process.wait()
+    row = pool.daemon(a)
+    assert row["inFlight"] == 1 and row["state"] == "busy"
+    wait_until(lambda: pool.daemon(a)["inFlight"] == 0, "its end", 60)
+    wait_until(lambda: pool.daemon(a)["sessions"] == 0, "and then its session is put aside", 3)

@@ -7,7 +7,7 @@ usage: sdk_python.py http|sse|modern URL
 import json
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 from anyio import to_thread
@@ -77,13 +77,13 @@ async def modern(url, heard):
     from mcp.client.subscriptions import SubscriptionLost
     async with Client(url) as client, anyio.create_task_group() as tasks:
         async def listen():
-            try:
-                async with client.listen(tools_list_changed=True) as changes:
-                    ready.set()
-                    async for _ in changes:
-                        heard.append("notifications/tools/list_changed")
-            except SubscriptionLost:
-                pass  # listening again is left to the SDK's user
+            while True:  # the SDK leaves that to its user
+                with suppress(SubscriptionLost):
+                    async with client.listen(tools_list_changed=True) as changes:
+                        ready.set()
+                        async for _ in changes:
+                            heard.append("notifications/tools/list_changed")
+                await anyio.sleep(0.1)
         ready = anyio.Event()
         tasks.start_soon(listen)
         await ready.wait()
