@@ -119,7 +119,7 @@ def test_a_known_server_answers_without_a_start_and_a_call_starts_its_own(privat
     end(a)
     wait_until(lambda: not rows(private.pool), "nothing runs")
     b = private()
-    assert len(b.request("tools/list")["tools"]) == 12
+    assert len(b.request("tools/list")["tools"]) == 14
     assert not rows(private.pool)
     assert pid_of(b)
 

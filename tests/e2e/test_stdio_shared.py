@@ -217,7 +217,7 @@ def test_lists_are_asked_for_once_and_again_when_they_change(shared):
     a.call("echo", mark="x"), b.call("echo", mark="x")
     wait_until(lambda: heard(a, "tools/list"), "the front has asked")
     for client in (a, b, a):
-        assert len(client.request("tools/list")["tools"]) == 12
+        assert len(client.request("tools/list")["tools"]) == 14
     assert len(heard(a, "tools/list")) == 1
     a.call("grow")
     wait_until(lambda: len(heard(a, "tools/list")) == 2, "asked again")
