@@ -68,12 +68,36 @@ bool session_check_left(struct front *f)
     return is_any;
 }
 
+static struct flight *first_call(struct session *s)
+{
+    list_each(node, after, &s->flights)
+    {
+        struct flight *f = container_of(node, struct flight, session_node);
+        if (f->kind == FLIGHT_CALL)
+            return f;
+    }
+    return NULL;
+}
+
+/* What a daemon of its own still works on ends with it, as it does where nobody is in between. */
+static void drop_calls(struct session *s)
+{
+    s->holds++;
+    for (struct flight *f; (f = first_call(s));) {
+        f->client = &flight_client_none;
+        flight_fail(f, ERR_DAEMON_LOST, "its client has gone");
+    }
+    s->holds--;
+}
+
 void session_departed(struct session *s)
 {
     int64_t now_unix_ms = clock_unix_ms();
     s->is_departed = true;
     session_stream_close(s); /* nobody reads it any more */
     asked_refuse(s, NULL);
+    if (s->has_own)
+        drop_calls(s);
     tidy_one(&now_unix_ms, s);
 }
 

@@ -309,6 +309,19 @@ def test_a_client_that_ignores_its_children_hears_all_the_same_that_poold_cannot
     said.close()
 
 
+def test_a_server_of_its_own_ends_with_a_client_that_is_killed_in_a_call(pool, project, connect):
+    pool.configure({"stdio": {"type": "stdio", "command": sys.executable, "args": [str(HERE / "stdio_mcp.py")],
+                              "share": "session"}})
+    pool.start()
+    client = connect(project()).open()
+    pid = client.whoami()["pid"]
+    client.ask("tools/call", {"name": "never", "arguments": {}})
+    wait_until(lambda: client.call("hear").count("never"), "it works on the call")
+    client.process.kill()
+    client.process.wait()
+    wait_until(lambda: not alive(pid), "its server is gone")
+
+
 @pytest.mark.parametrize("id, spelled", [('"\\u00e9"', '"\u00e9"'), ("1.0", "1")])
 def test_it_ends_also_where_the_server_spells_an_id_in_its_own_way(pool, project, connect, id, spelled):
     pool.configure({"stdio": {"type": "stdio", "command": sys.executable, "args": [str(HERE / "stdio_mcp.py")],
