@@ -13,6 +13,10 @@
 #define HANDSHAKE_ID "\"" TALK_IDS "initialize\""
 #define QUIET_MS 1000 /* a private one that answers no ping and lives so long is ready */
 #define ROOTS_CAP (64 * 1024)
+#define SETTLED_ID "\"" TALK_IDS "settled\""
+#define SETTLE_MS 200 /* one that answers no ping right after its handshake is ready all the same  \
+                       */
+#define ROOTS_MS 100  /* to take its roots: server-filesystem looks at each of them first */
 
 struct talk {
     struct probe probe; /* first: a struct probe * of this carrier is its talk */
@@ -20,6 +24,8 @@ struct talk {
     char *root;
     bool is_asked;     /* initialize was sent in this life: never again */
     bool answers_ping; /* private: it has once */
+    bool is_settling, has_asked_roots;
+    ev_timer settle;
     char refusal[300]; /* the error that initialize was answered with; "": it was not */
 };
 
@@ -84,7 +90,7 @@ static bool begin(struct question *q, struct err *err)
     snprintf(q->id, sizeof q->id, HANDSHAKE_ID);
     if (t->refusal[0])
         question_end(q, PROBE_REFUSED, t->refusal);
-    else if (t->probe.is_open)
+    else if (t->probe.is_open && !t->is_settling)
         question_end(q, PROBE_OK, "");
     return true; /* else it waits for the answer to the one initialize of this life */
 }
@@ -106,6 +112,45 @@ static void keep_handshake(struct talk *t, const struct rpc_peek *peek, struct s
     t->how.on_handshake(t->how.arg, message.p, message.n);
 }
 
+static void end_handshakes(struct talk *t)
+{
+    list_each(node, after, &t->probe.questions)
+    {
+        struct question *q = container_of(node, struct question, node);
+        if (q->ask == ASK_HANDSHAKE)
+            question_end(q, t->refusal[0] ? PROBE_REFUSED : PROBE_OK, t->refusal);
+    }
+    probe_flush(&t->probe);
+}
+
+static void on_settled(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct talk *t = container_of(timer, struct talk, settle);
+    (void)events;
+    ev_timer_stop(loop, timer);
+    t->is_settling = false;
+    end_handshakes(t);
+}
+
+static void settle_in(struct talk *t, int ms)
+{
+    ev_timer_stop(t->probe.loop, &t->settle);
+    ev_timer_set(&t->settle, ms / 1000.0, 0);
+    ev_timer_start(t->probe.loop, &t->settle);
+}
+
+/* A server that wants roots asks as soon as it hears `initialized`, and refuses what is outside of
+ * them. A call that waits for the start would be there first: by its answer to a ping it has asked.
+ */
+static void begin_settling(struct talk *t)
+{
+    struct buf ping = BUF_INIT(256);
+    t->is_settling = true;
+    settle_in(t, SETTLE_MS);
+    if (buf_add_str(&ping, "{\"jsonrpc\":\"2.0\",\"id\":" SETTLED_ID ",\"method\":\"ping\"}"))
+        tell(t, &ping);
+}
+
 /* The answer to initialize: whoever waits for it, or nobody does just now. */
 static void take_handshake(struct talk *t, const struct rpc_peek *peek, struct span message)
 {
@@ -114,14 +159,10 @@ static void take_handshake(struct talk *t, const struct rpc_peek *peek, struct s
     if (!was_open && !t->refusal[0]) {
         t->probe.is_open = true;
         say_initialized(&t->probe);
+        begin_settling(t);
+    } else if (!t->is_settling) {
+        end_handshakes(t);
     }
-    list_each(node, after, &t->probe.questions)
-    {
-        struct question *q = container_of(node, struct question, node);
-        if (q->ask == ASK_HANDSHAKE)
-            question_end(q, t->refusal[0] ? PROBE_REFUSED : PROBE_OK, t->refusal);
-    }
-    probe_flush(&t->probe);
 }
 
 static enum probe_outcome timed_out(struct question *q)
@@ -159,6 +200,7 @@ static bool write_roots(struct buf *out, const char *root)
 static bool take_request(struct talk *t, const struct rpc_peek *peek)
 {
     bool is_ping = rpc_text_is(peek->method, "ping");
+    t->has_asked_roots |= rpc_text_is(peek->method, "roots/list");
     struct buf roots = BUF_INIT(ROOTS_CAP), answer = BUF_INIT(ROOTS_CAP + 4096);
     if (t->how.is_private || (!is_ping && !rpc_text_is(peek->method, "roots/list")))
         return false;
@@ -185,6 +227,11 @@ bool talk_take(struct probe *p, const struct rpc_peek *peek, const char *json, s
         take_handshake(t, peek, (struct span){json, n});
         return true;
     }
+    if (span_is(peek->id, SETTLED_ID)) {
+        if (t->is_settling)
+            settle_in(t, t->has_asked_roots ? ROOTS_MS : 0);
+        return true;
+    }
     struct question *q = probe_question(p, peek->id);
     if (q && t->how.is_private) {
         t->answers_ping = t->probe.is_open = true;
@@ -205,6 +252,7 @@ static void drop(struct question *q)
 static void destroy(struct probe *p)
 {
     struct talk *t = talk_of(p);
+    ev_timer_stop(p->loop, &t->settle);
     probe_finish(p);
     free(t->root);
     free(t);
@@ -218,6 +266,7 @@ struct probe *talk_new(struct ev_loop *loop, const struct talk_how *how)
     struct talk *t = xcalloc(1, sizeof *t);
     probe_init(&t->probe, loop, &carrier);
     t->how = *how;
+    ev_init(&t->settle, on_settled);
     t->root = xstrdup(how->root);
     t->probe.capabilities = "{\"roots\":{\"listChanged\":false}}";
     snprintf(t->probe.id_before, sizeof t->probe.id_before, "\"" TALK_IDS "%lld.",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_client import Client
 from conftest import HERE, alive, serena_dir, wait_until
 
 FAKE = HERE / "fake_stdio.py"
@@ -212,7 +213,7 @@ def test_a_handshake_that_was_under_way_is_finished_by_the_next_poold(pool, proj
     pid = pool.daemon(repo)["pid"]
     pool.kill()
     assert up(pool, repo)["pid"] == pid
-    assert methods(pool) == ["initialize", "notifications/initialized"]
+    assert methods(pool) == ["initialize", "notifications/initialized", "ping"]
 
 
 def test_one_that_has_not_been_asked_yet_is_asked_by_the_next_poold(pool, project):
@@ -331,6 +332,15 @@ REAL = {
     "memory": node_server("server-memory"),
     "everything": {**node_server("server-everything", "stdio"), "share": "project"},
 }
+
+
+def test_the_first_call_after_a_start_finds_a_server_that_has_its_roots(pool, project):
+    pool.configure({"filesystem": {**REAL["filesystem"], "args": [*REAL["filesystem"]["args"], str(pool.home)]}})
+    pool.start()
+    for name in ("a", "b"):
+        repo = project(name)
+        client = Client(f"{pool.url}/mcp", {"X-Poold-Project": str(repo)}).open()
+        assert client.call("list_allowed_directories").splitlines()[1:] == [str(repo)]
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -18,6 +18,7 @@ static char sent[16][1000]; /* what the daemon was told */
 static int sent_count;
 static enum err_code refusal; /* of the daemon's pipe */
 static size_t unread;
+static int settling; /* pings that were sent right after a handshake: in no other count */
 static char handshake[1000];
 static int sent_at_handshake; /* how much had been said when it was kept */
 
@@ -32,6 +33,11 @@ static bool take_sent(void *arg, const char *json, size_t n, struct err *err)
     (void)arg;
     if (refusal)
         return err_set(err, refusal, 0, "it does not read");
+    static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":\"poold.pool.settled\"";
+    if (n >= sizeof ping && memcmp(json, ping, sizeof ping - 1) == 0) {
+        settling++;
+        return true;
+    }
     snprintf(sent[sent_count++ % 16], sizeof *sent, "%.*s", (int)n, json);
     return true;
 }
@@ -85,6 +91,7 @@ static int setup(void **state)
     sent_at_handshake = -1;
     refusal = ERR_OK;
     unread = 0;
+    settling = 0;
     handshake[0] = '\0';
     got = (struct answer){0};
     return 0;
@@ -151,6 +158,24 @@ static void the_handshake_declares_roots_only_and_is_kept_before_its_second_half
     UNTIL(got.count == 1);
     assert_int_equal(got.outcome, PROBE_OK);
     assert_true(probe_is_open(talk));
+}
+
+static void it_is_ready_when_it_has_had_time_to_ask_for_roots_and_take_them(void **state)
+{
+    (void)state;
+    static const char settled[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":\"poold.pool.settled\",\"result\":{}}";
+    begin((struct talk_how){0});
+    probe_handshake(talk, 5000, done, &got);
+    assert_true(says(ANSWER));
+    assert_int_equal(settling, 1);
+    assert_true(says("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"roots/list\"}"));
+    assert_true(says(settled));
+    int64_t asked_ms = clock_ms();
+    UNTIL(got.count == 1);
+    assert_true(clock_ms() - asked_ms >= 90);
+    assert_int_equal(got.outcome, PROBE_OK);
+    assert_true(says(settled)); /* once more: nobody waits */
 }
 
 static void it_is_asked_once_however_long_that_takes(void **state)
@@ -375,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(the_handshake_declares_roots_only_and_is_kept_before_its_second_half),
+        CASE(it_is_ready_when_it_has_had_time_to_ask_for_roots_and_take_them),
         CASE(it_is_asked_once_however_long_that_takes),
         CASE(an_answer_that_nobody_waits_for_just_then_counts),
         CASE(an_error_is_a_refusal_for_good),
