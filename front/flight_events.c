@@ -39,6 +39,8 @@ static void take_event(struct flight *f, const char *bytes, size_t n)
         return; /* a comment or a priming event: our stream has its own */
     f->beat_ms = clock_ms();
     bool is_it = is_answer(bytes, n, &event) == 1;
+    if (is_it && f->has_answer)
+        return; /* there is one answer */
     f->has_answer |= is_it;
     if (!is_it)
         look_at(f, &event);

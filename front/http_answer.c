@@ -91,6 +91,8 @@ static void cut_event(struct flight *f)
 
 static void events(struct flight *f, const char *bytes, size_t n)
 {
+    if (f->form == FORM_JSON)
+        return; /* the answer was given: its length is said, nothing can stand behind it */
     cut_event(f);
     part(f, bytes, n, true);
 }
