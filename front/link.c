@@ -22,6 +22,8 @@ void link_init(struct link *l, struct session *s)
     list_init(&l->turn_node);
     ev_init(&l->trail.timer, link_push_again);
     l->trail.timer.data = l;
+    ev_init(&l->linger, link_http_lingered);
+    l->linger.data = l;
 }
 
 void link_reset(struct link *l)
@@ -32,6 +34,7 @@ void link_reset(struct link *l)
     list_remove(&l->member_node);
     list_remove(&l->turn_node);
     trail_finish(&l->trail, l->session->front->loop);
+    ev_timer_stop(l->session->front->loop, &l->linger);
     l->has_pushed = false;
     l->state = LINK_NONE;
     l->serial++;

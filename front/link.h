@@ -30,9 +30,9 @@ struct link_transport {
     /* End it towards the daemon (DELETE, close). */
     void (*close)(struct link *l);
 };
-extern const struct link_transport link_http;  /* front/link_http.c */
-extern const struct link_transport link_sse;   /* front/link_sse.c */
-extern const struct link_transport link_stdio; /* front/link_stdio.c */
+extern const struct link_transport link_http;   /* front/link_http.c */
+extern const struct link_transport link_sse;    /* front/link_sse.c */
+extern const struct link_transport link_stdio;  /* front/link_stdio.c */
 extern const struct link_transport link_modern; /* front/link_modern.c: open at once, no session */
 extern const struct link_transport link_upgraded; /* front/link_upgraded.c: for clients with one */
 
@@ -50,8 +50,9 @@ struct link {
     char *result;             /* the daemon's answer to initialize, whole message */
     struct upstream *opening; /* handshake request under way */
     struct upstream *push;    /* the stream of what comes unasked (HTTP: GET; SSE: the stream) */
-    struct list member_node;  /* stdio: of its shared daemon's members, or of front->privates */
-    struct list turn_node;    /* of front->turning, while it opens */
+    ev_timer linger; /* the handshake's answer has come, but its stream does not end (HTTP) */
+    struct list member_node; /* stdio: of its shared daemon's members, or of front->privates */
+    struct list turn_node;   /* of front->turning, while it opens */
     unsigned serial,
         restoring; /* how many links there were; what is being told again (restore.h) */
     bool is_initialized_sent, is_stale_seen;
@@ -110,6 +111,8 @@ void link_suspect(struct link *l);
 const char *link_credential(const struct link *l);
 /* The initialize request with the client's params, for the wire. */
 bool link_initialize_body(struct link *l, struct buf *out) MUST_CHECK;
+/* link_http.c: the timer of l->linger, data l. */
+void link_http_lingered(struct ev_loop *loop, ev_timer *w, int events);
 /* link_push.c: the timer of l->trail, data l. */
 void link_push_again(struct ev_loop *loop, ev_timer *w, int events);
 /* The response among the events of an SSE answer, appended to out. (link_http.c) */

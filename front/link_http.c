@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LINGER_S 0.2 /* for the end of a stream whose answer has come */
+
 /* --- writing requests --- */
 
 /* The lines of a request head of ours that do not change from call to call; the client's own head
@@ -142,6 +144,7 @@ static void on_initialize_end(void *self, enum upstream_end how)
 {
     struct link *l = self;
     l->opening = NULL;
+    ev_timer_stop(l->session->front->loop, &l->linger);
     if (how != UPSTREAM_DONE) {
         link_failed(l, true, "the connection was lost during the handshake");
         return;
@@ -167,6 +170,28 @@ static void on_initialize_end(void *self, enum upstream_end how)
         link_greet(l);
 }
 
+/* Some servers leave the stream open behind the answer. */
+static void on_initialize_pause(void *self)
+{
+    struct link *l = self;
+    struct buf message = BUF_INIT(CAP_HANDSHAKE);
+    if (l->is_result_sse && !ev_is_active(&l->linger) &&
+        link_find_response(l->held.data, l->held.len, &message)) {
+        ev_timer_set(&l->linger, LINGER_S, 0.);
+        ev_timer_start(l->session->front->loop, &l->linger);
+    }
+    buf_release(&message);
+}
+
+void link_http_lingered(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)loop;
+    (void)events;
+    struct link *l = w->data;
+    upstream_close(l->opening);
+    on_initialize_end(l, UPSTREAM_DONE);
+}
+
 static void on_initialized_head(void *self, const struct http_head *head)
 {
     struct link *l = self;
@@ -190,8 +215,8 @@ static void on_initialized_end(void *self, enum upstream_end how)
         link_failed(l, how != UPSTREAM_DONE, "it refused notifications/initialized");
 }
 
-static const struct upstream_user initialize_user = {on_initialize_head, on_collect, on_nothing,
-                                                     on_initialize_end};
+static const struct upstream_user initialize_user = {on_initialize_head, on_collect,
+                                                     on_initialize_pause, on_initialize_end};
 static const struct upstream_user initialized_user = {on_initialized_head, on_ignore, on_nothing,
                                                       on_initialized_end};
 

@@ -252,6 +252,7 @@ static void free_session(struct session *s)
 void session_let_go(struct session *s)
 {
     struct daemon *own = s->has_own ? s->daemon : NULL;
+    link_close(&s->link); /* of one that nobody waits for: the daemon forgets it, too */
     free_session(s);
     if (own)
         daemon_release(own);

@@ -177,6 +177,8 @@ class Handler(BaseHTTPRequestHandler):
                 message = q.get(timeout=0.5)
             except queue.Empty:
                 continue
+            if message is None:  # the stream is ended, and its session lives on
+                return self.chunk(b"")
             try:
                 if select.select([self.connection], [], [], 0)[0] and not self.connection.recv(1, socket.MSG_PEEK):
                     return q.put(message)  # for the next stream
@@ -220,6 +222,7 @@ class Handler(BaseHTTPRequestHandler):
         session = self.headers.get("Mcp-Session-Id")
         headers = []
         if message.get("method") == "initialize":
+            stop.wait(args.handshake_delay)
             session = uuid.uuid4().hex
             sessions[session] = queue.Queue()
             headers = [("Mcp-Session-Id", session)]
@@ -235,6 +238,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(200, answer(message, lambda *_: None, session), headers)
         self.start_stream(headers)
         self.event(answer(message, self.progress_of(message, self.event), session))
+        if args.open_handshake and message["method"] == "initialize":
+            stop.wait()
         self.chunk(b"")
 
     def sse_message(self, url, message):
@@ -290,6 +295,8 @@ def main():
     parser.add_argument("--exit-code", type=int)
     parser.add_argument("--never-listen", action="store_true")
     parser.add_argument("--handshake-error")
+    parser.add_argument("--handshake-delay", type=float, default=0)
+    parser.add_argument("--open-handshake", action="store_true", help="the answer's stream is left open")
     parser.add_argument("--lost-status", type=int, default=404)
     parser.add_argument("--ignore-term", action="store_true")
     parser.add_argument("--print-megabytes", type=int, default=0)

@@ -127,6 +127,30 @@ def test_clients_that_come_and_go_leave_no_descriptor(pool, project):
     wait_until(lambda: len(os.listdir(f"/proc/{pool.pid()}/fd")) <= count, "their descriptors are closed", 12)
 
 
+def test_a_client_that_leaves_during_its_handshake_leaves_no_session_in_the_daemon(pool, project):
+    record = pool.root / "record"
+    pool.configure({"fake": fake_server("--handshake-delay", "1", "--record", str(record))})
+    a = project("a")
+    url = pool.ctl("ensure", a).stdout.strip()
+    watcher = Client(url).open()
+    before = json.loads(watcher.call("sessions"))
+    body = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "short", "version": "1"}}}
+    for _ in range(3):
+        client = Client(url, timeout=0.3)
+        with pytest.raises(TimeoutError):
+            client.post(body)
+        client.close()
+    wait_until(lambda: record.read_text().count("DELETE") >= 3, "each is ended", 10)
+    assert json.loads(watcher.call("sessions")) == before
+
+
+def test_a_handshake_whose_stream_stays_open_is_one(pool, project):
+    pool.configure({"fake": fake_server("--open-handshake")}, startWaitSeconds=10)
+    url = pool.ctl("ensure", project("a")).stdout.strip()
+    assert Client(url).open().call("echo", text="x") == "x"
+
+
 def test_a_call_that_waits_for_a_start_tells_how_far_it_is(pool, project):
     pool.configure({"fake": fake_server("--start-delay", "6")})
     a = project("a")
