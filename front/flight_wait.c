@@ -6,6 +6,7 @@
 #include "front/flight_parts.h"
 #include "front/modern.h"
 #include "front/replay.h"
+#include "front/upgrade.h"
 
 #define BEAT_MS 10000  /* an answer is never silent for longer (the promise is 15 s) */
 #define LINGER_MS 1000 /* so long may a daemon keep a stream open behind the answer */
@@ -99,6 +100,19 @@ void flight_wait_late(struct flight *f, int64_t until_ms)
     flight_set_using(f, true);
 }
 
+/* A client that is not there answers no questions; for one that may come back they wait a while.
+ * True: f has ended. */
+static bool gives_up_asking(struct flight *f, int64_t now_ms)
+{
+    bool is_gone = f->client == &flight_client_none || f->session->is_departed;
+    if (f->away_ms && now_ms - f->away_ms >= AWAY_MS) {
+        f->away_ms = 0;
+        is_gone = true;
+        asked_refuse(f->session, f);
+    }
+    return is_gone && f->upgraded && upgrade_gives_up(f);
+}
+
 static void check_waiting(struct flight *f, int64_t now_ms)
 {
     struct daemon *d = f->session->daemon;
@@ -119,6 +133,8 @@ static void check_waiting(struct flight *f, int64_t now_ms)
         flight_end(f);
         return;
     }
+    if (gives_up_asking(f, now_ms))
+        return;
     if (f->phase != FLIGHT_QUEUED && !f->up && f->session->link.state != LINK_OPEN) {
         flight_end(f); /* its session was ended, or the client began it anew */
         return;
@@ -142,10 +158,6 @@ static void check_waiting(struct flight *f, int64_t now_ms)
             d->server, d->project->root, daemon_state_word(d->state), (long long)(wait_ms / 1000),
             d->detail ? ": " : "", d->detail ? d->detail : "", d->project->root);
         return;
-    }
-    if (f->away_ms && now_ms - f->away_ms >= AWAY_MS) {
-        f->away_ms = 0;
-        asked_refuse(f->session, f);
     }
     bool is_told = f->phase == FLIGHT_QUEUED && f->token.n && f->kind == FLIGHT_CALL;
     if (f->kind != FLIGHT_ONEWAY && now_ms - f->beat_ms >= (is_told ? TELL_MS : BEAT_MS)) {

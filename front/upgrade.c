@@ -2,6 +2,7 @@
 #include "front/upgrade.h"
 
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/str.h"
 
 #include <stdio.h>
@@ -85,6 +86,8 @@ static bool ask(struct flight *f, struct span key, struct span request)
         list_add_tail(&u->asked, &a->node);
         u->client->message(f, (struct span){out.data, out.len}, false);
         u->client->flush(f);
+        if (f->replay && !f->conn && !f->away_ms)
+            f->away_ms = clock_ms(); /* it may come back for it, but not for ever */
     }
     buf_release(&out);
     return ok;
@@ -132,6 +135,15 @@ bool upgrade_goes_on(struct flight *f)
     f->phase = FLIGHT_STREAMING;
     if (is_answered(u))
         go_on(f);
+    return true;
+}
+
+bool upgrade_gives_up(struct flight *f)
+{
+    if (!f->upgraded->is_asking || f->up)
+        return false;
+    f->upgraded->is_asking = false;
+    flight_fail(f, ERR_METHOD, "the server asked something, and its client has gone");
     return true;
 }
 

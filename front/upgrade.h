@@ -18,4 +18,7 @@ bool upgrade_hand_over(struct flight *f);
 void upgrade_undo(struct flight *f);
 /* Its exchange with the daemon is over. True: it goes on, once the client has answered. */
 bool upgrade_goes_on(struct flight *f);
+/* Its client has gone: what that was asked is not waited for any more. True: the flight has ended.
+ */
+bool upgrade_gives_up(struct flight *f);
 void upgrade_free(struct flight *f);

@@ -167,3 +167,14 @@ def test_errors_keep_the_clients_own_id(pool, stateless):
         client.request("nothing/known", id="mine")
     assert error.value.code == -32601
     assert MODERN not in json.dumps(client.initialized)
+
+
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-11-25"])
+def test_a_question_to_a_client_that_goes_keeps_no_daemon_busy(pool, stateless, version):
+    client = connect(pool, stateless, version)
+    stream = Stream(client.url, {**client.headers, "Mcp-Session-Id": client.session},
+                    {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "ask", "arguments": {}}})
+    wait_until(lambda: [m for m in stream.messages() if m.get("method") == "roots/list"], "the question")
+    assert pool.daemon(stateless)["inFlight"] == 1
+    stream.close()
+    wait_until(lambda: pool.daemon(stateless)["inFlight"] == 0, "nobody waits for the answer", 20)
