@@ -114,7 +114,8 @@ void known_take_handshake(struct session *s, struct span message)
 
 /* --- asking --- */
 
-struct reading { /* a list under way, page by page */
+struct reading {         /* a list under way, page by page */
+    struct known *known; /* held while it lasts */
     enum known_kind kind;
     int pages;
     char who[KNOWN_WHO_SIZE]; /* whose Authorization the first question carried */
@@ -182,20 +183,34 @@ static void on_page(void *arg, struct session *s, struct span answer)
     struct reading *r = arg;
     if (take_page(s, r, answer))
         return;
-    bool is_handshake = r->kind == KNOWN_HANDSHAKE;
+    struct known *k = r->known;
+    enum known_kind kind = r->kind;
+    bool is_stale = k->is_stale[kind];
+    k->is_read[kind] = k->is_stale[kind] = false;
+    if (is_stale)
+        k->confirmed[kind][0] = k->asked[kind][0] = '\0';
+    known_release(k);
     buf_release(&r->whole);
     free(r);
-    if (is_handshake && rpc_member(answer, "result").n)
-        known_link_opened(s); /* now it is known which lists there are */
+    /* After a handshake it is known which lists there are. */
+    if ((kind == KNOWN_HANDSHAKE || is_stale) && rpc_member(answer, "result").n)
+        known_link_opened(s);
 }
 
-/* Once in a life, whoever's link is open first. */
+/* Once in a life, whoever's link is open first, and one at a time however often it changes. */
 static void ask(struct session *s, struct known *k, enum known_kind kind)
 {
     if (strcmp(k->asked[kind], s->daemon->id) == 0)
         return;
+    if (k->is_read[kind]) {
+        k->is_stale[kind] = true;
+        return;
+    }
+    k->is_read[kind] = true;
+    k->sessions++;
     snprintf(k->asked[kind], sizeof k->asked[kind], "%s", s->daemon->id);
     struct reading *r = xcalloc(1, sizeof *r);
+    r->known = k;
     r->kind = kind;
     memcpy(r->who, s->authorization, sizeof r->who);
     r->whole.cap = CAP_HANDSHAKE; /* what the registry keeps of an answer */

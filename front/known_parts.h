@@ -22,6 +22,8 @@ struct known {
     bool is_exact[KNOWN_KIND_COUNT];      /* said to such a client, not to another one */
     char confirmed[KNOWN_KIND_COUNT][32]; /* the daemon's life that last said so */
     char asked[KNOWN_KIND_COUNT][32];     /* the one that was last asked */
+    bool is_read[KNOWN_KIND_COUNT];       /* its answer is on the way */
+    bool is_stale[KNOWN_KIND_COUNT];      /* and it has changed since: to be asked again */
 };
 
 /* The known of s for the definition that a start would use now, NULL if it has said nothing of

@@ -21,14 +21,14 @@ is_legacy = os.environ.get("FAKE_ERA") == "legacy"
 is_modern = os.environ.get("FAKE_ERA") == "modern"
 seen, listens, lost = [], [], []
 fake_mcp.TOOLS += [{"name": n, "description": n, "inputSchema": {"type": "object"}}
-                   for n in ("seen", "ask", "change", "log", "lost", "wait", "missing", "touch")]
+                   for n in ("seen", "ask", "change", "log", "lost", "wait", "missing", "touch", "twice", "cut", "storm")]
 legacy_call = fake_mcp.call_tool
 
 
 def to_all(message):
     for q in list(fake_mcp.sessions.values()):
         q.put(message)
-    for filter, q in listens:
+    for filter, q in listens if message else []:
         if message["method"] == "notifications/tools/list_changed" and filter.get("toolsListChanged"):
             q.put(message)
         if message["method"] == "notifications/resources/updated" and \
@@ -49,6 +49,13 @@ def call_tool(name, arguments, progress, session):
     if name == "touch":
         to_all({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": arguments["uri"]}})
         return text("touched")
+    if name == "cut":
+        to_all(None)
+        return text("cut")
+    if name == "storm":
+        for _ in range(arguments["n"]):
+            to_all({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+        return text("stormed")
     return legacy_call(name, arguments, progress, session)
 
 
@@ -67,7 +74,7 @@ class Dual(fake_mcp.Handler):
         if is_modern:
             return self.send(400, {"jsonrpc": "2.0", "id": message.get("id"), "error": {
                 "code": -32022, "message": "Unsupported protocol version", "data": {"supported": [MODERN]}}})
-        if message.get("method") == "tools/call" and message["params"]["name"] in ("log", "wait", "missing"):
+        if message.get("method") == "tools/call" and message["params"]["name"] in ("log", "wait", "missing", "twice"):
             return self.special(message)
         if message.get("method") == "notifications/cancelled":
             lost.append(message["params"]["requestId"])
@@ -80,6 +87,11 @@ class Dual(fake_mcp.Handler):
         if name == "missing":
             return self.send(200, {**reply, "error": {"code": -32002, "message": "Resource not found", "data": 7}})
         self.start_stream()
+        if name == "twice":
+            self.event({**reply, "result": fake_mcp.text("first")})
+            self.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "error", "data": "x"}})
+            self.event({**reply, "result": fake_mcp.text("second")})
+            return self.chunk(b"")
         if name == "wait":
             fake_mcp.stop.wait(10)
         for level in ("debug", "warning"):

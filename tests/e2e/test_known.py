@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from conftest import fake_server, serena_dir, wait_until
+from conftest import HERE, fake_server, serena_dir, wait_until
 from mcp_client import Client, Stream
 
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
@@ -217,3 +217,20 @@ def test_clients_of_another_authorization_are_not_answered_from_each_others_memo
     assert pool.daemon(a)["state"] != "down", "it had to be asked"
     text = (pool.state / "registry.db").read_bytes() + b"".join(p.read_bytes() for p in pool.state.glob("registry.db-*"))
     assert b"Bearer mine" not in text and b"Bearer other" not in text
+
+
+def test_lists_that_change_all_the_time_are_read_one_after_the_other(pool, project):
+    pool.configure({"fake": {**fake_server(), "args": [str(HERE / "dual_mcp.py"), "--port", "${POOLD_PORT}"],
+                             "env": {"FAKE_ERA": "legacy"}}})
+    url = pool.ctl("ensure", project("a")).stdout.strip()
+    client = Client(url).open()
+    stream = Stream(url, {"Mcp-Session-Id": client.session})
+
+    def changes():
+        return sum("list_changed" in data for _, data in stream.events)
+    wait_until(lambda: client.call("storm", n=1) and changes(), "the stream is open")
+    before = changes()
+    client.call("storm", n=300)
+    wait_until(lambda: changes() >= before + 300, "all have come")
+    asked = [r for r in json.loads(client.call("seen")) if r["method"] == "tools/list"]
+    assert len(asked) < 100
