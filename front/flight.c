@@ -334,6 +334,8 @@ void flight_client_gone(struct flight *f)
         f->away_ms = clock_ms();
     } else {
         f->client = &flight_client_none;
+        replay_take_back(f->replay);
+        f->replay = NULL;
         asked_refuse(f->session, f);
     }
     if (f->up)

@@ -112,7 +112,7 @@ void link_push_again(struct ev_loop *loop, ev_timer *w, int events)
     (void)loop;
     (void)events;
     struct link *l = w->data;
-    if (link_is_open(l) && l->session->stream)
+    if (link_is_open(l) && session_wants_push(l->session))
         l->transport->push(l, true);
 }
 

@@ -8,6 +8,7 @@
 #include "front/restore.h"
 #include "mcp/modern.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define URIS_MAX 1000        /* resources that one listen request follows: each is compared */
@@ -175,33 +176,57 @@ void listen_go(struct flight *f)
 /* --- resources that are followed: of a legacy session they are a property, so each is told once --
  */
 
-static bool follows(const struct flight *f, struct span uri)
+struct followed { /* resources of one listen request, sorted, each once */
+    size_t count;
+    struct span uris[URIS_MAX];
+    bool is_others[URIS_MAX]; /* another request follows it too */
+};
+
+static int compare(const void *left, const void *right)
 {
-    struct span uris = rpc_member(filter_of(f), "resourceSubscriptions"), one;
-    for (const char *at = uris.p; uris.n && rpc_batch_next(&at, uris.p + uris.n, &one);)
-        if (one.n == uri.n && memcmp(one.p, uri.p, uri.n) == 0)
-            return true;
-    return false;
+    const struct span *a = left, *b = right;
+    int order = memcmp(a->p, b->p, a->n < b->n ? a->n : b->n);
+    return order ? order : (a->n > b->n) - (a->n < b->n);
 }
 
-static bool others_follow(const struct flight *f, struct span uri)
+static struct followed *followed_by(const struct flight *f)
 {
-    list_each(node, after, &f->session->flights)
-    {
-        const struct flight *other = container_of(node, const struct flight, session_node);
-        if (other != f && other->kind == FLIGHT_LISTEN && !other->is_cancelled &&
-            follows(other, uri))
-            return true;
+    struct followed *all = xcalloc(1, sizeof *all);
+    struct span uris = rpc_member(filter_of(f), "resourceSubscriptions"), one;
+    size_t count = 0;
+    for (const char *at = uris.p; uris.n && rpc_batch_next(&at, uris.p + uris.n, &one);)
+        if (one.p[0] == '"' && count < URIS_MAX)
+            all->uris[count++] = one;
+    qsort(all->uris, count, sizeof *all->uris, compare);
+    for (size_t i = 0; i < count; i++)
+        if (!i || compare(&all->uris[i], &all->uris[all->count - 1]) != 0)
+            all->uris[all->count++] = all->uris[i];
+    return all;
+}
+
+static void mark_others(struct followed *all, const struct flight *other)
+{
+    struct span uris = rpc_member(filter_of(other), "resourceSubscriptions"), one;
+    for (const char *at = uris.p; uris.n && rpc_batch_next(&at, uris.p + uris.n, &one);) {
+        const struct span *found = bsearch(&one, all->uris, all->count, sizeof *all->uris, compare);
+        if (found)
+            all->is_others[found - all->uris] = true;
     }
-    return false;
 }
 
 static void follow(struct flight *f, bool is_on)
 {
-    struct span uris = rpc_member(filter_of(f), "resourceSubscriptions"), one;
-    for (const char *at = uris.p; uris.n && rpc_batch_next(&at, uris.p + uris.n, &one);)
-        if (one.p[0] == '"' && !others_follow(f, one))
-            restore_follow(f->session, one, is_on);
+    struct followed *all = followed_by(f);
+    list_each(node, after, &f->session->flights)
+    {
+        const struct flight *other = container_of(node, const struct flight, session_node);
+        if (other != f && other->kind == FLIGHT_LISTEN && !other->is_cancelled && all->count)
+            mark_others(all, other);
+    }
+    for (size_t i = 0; i < all->count; i++)
+        if (!all->is_others[i])
+            restore_follow(f->session, all->uris[i], is_on);
+    free(all);
 }
 
 /* --- its life --- */

@@ -158,6 +158,13 @@ void replay_end(struct replay *r, bool is_sent)
     front_time_something(f);
 }
 
+void replay_take_back(struct replay *r)
+{
+    if (r)
+        r->is_taken_back = true;
+    replay_end(r, false);
+}
+
 struct replay *replay_find(struct front *f, const struct event_id *id)
 {
     if (strcmp(id->run, f->run) != 0)

@@ -18,6 +18,7 @@ struct replay {
     uint64_t last_kept;  /* newest event that was kept whole */
     size_t open_at;      /* in kept: the event that is being written */
     bool is_open, is_skipped;
+    bool is_taken_back; /* its client has closed it, which ends the call: there is no answer */
     struct buf kept;
     size_t charged;
     int64_t ended_ms;
@@ -40,6 +41,8 @@ void replay_close(struct replay *r);
 /* The stream has ended with the event written last; r is not the flight's any more. is_sent: all of
  * it has left for a client that was there. NULL is fine. */
 void replay_end(struct replay *r, bool is_sent);
+/* The same for one whose client has taken its call back. */
+void replay_take_back(struct replay *r);
 /* The one of this stream of this run, or NULL. */
 struct replay *replay_find(struct front *f, const struct event_id *id);
 /* Each kept event after that number, and what there is of one that is being written. */

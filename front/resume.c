@@ -71,6 +71,12 @@ void resume_stream(struct conn *c, const struct event_id *id)
         return;
     }
     replay_after(r, id->event, add, c);
+    if (r->is_taken_back) {
+        end_with_error(c, id,
+                       "the response to this call was closed, which takes the call back. It may "
+                       "have run: check whether it did before repeating it.");
+        return;
+    }
     /* The answer is the last event of a stream. */
     if (r->last_kept + 1 < r->next_event && id->event + 1 < r->next_event)
         end_with_error(c, id,

@@ -318,6 +318,38 @@ def test_a_call_cut_by_a_kill_of_poold_is_told_so_to_who_resumes_it(pool, projec
 
 # --- from memory
 
+def test_a_call_that_its_client_closed_is_not_resumed(pool, project, era):
+    pool.start()
+    client = modern(pool, project())
+    client.call("echo")
+    message = client.message("tools/call", {"name": "slow", "arguments": {"seconds": 2}}, id=5)
+    stream = Stream(pool.url + "/mcp", {**client.headers, **mirrored(message)}, message)
+    wait_until(lambda: stream.ids, "the priming event")
+    stream.close()
+    wait_until(lambda: client.call("echo", text="x") and pool.daemon(pool.home / "repo"), "that is noticed")
+    for _ in range(2):  # while the daemon still works on it, and when it has ended
+        again = Stream(pool.url + "/mcp", {"Last-Event-ID": stream.ids[0]})
+        wait_until(lambda: again.ended, "it is told so at once", 5)
+        [told] = again.messages()
+        assert told["id"] == 5 and "takes the call back" in told["error"]["message"]
+        again.close()
+        wait_until(lambda: pool.daemon(pool.home / "repo")["inFlight"] == 0, "its end")
+    assert client.call("echo", text="x") == "x"
+
+
+def test_what_a_daemon_says_behind_an_answer_is_in_nobodys_way(pool, project):
+    pool.configure({"fake": server("legacy")})
+    pool.start()
+    a = project()
+    older = Client(pool.url + "/mcp", {"X-Poold-Project": str(a)}).open()
+    client = modern(pool, a)
+    assert client.call("twice") == "first"
+    assert client.call("echo", text="x") == "x", "on the same connection"
+    body = older.post({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "twice"}})[2]
+    assert "first" in body and "second" not in body
+    assert older.call("echo", text="x") == "x"
+
+
 def test_a_known_server_answers_while_it_is_down_and_a_look_starts_nothing(pool, project, era):
     a = project()
     pool.start()
@@ -384,6 +416,46 @@ def test_listen_tells_what_was_asked_for_and_nothing_else(pool, project, era):
     assert not heard(stream, "notifications/resources/updated") and not heard(follower, "notifications/tools/list_changed")
     assert len(heard(stream, "notifications/subscriptions/acknowledged")) == 1
     stream.close(), follower.close()
+
+
+def test_a_listen_stream_outlives_the_push_stream_of_a_legacy_daemon(pool, project):
+    pool.configure({"fake": server("legacy")})
+    pool.start()
+    client = modern(pool, project())
+    client.call("echo")
+    stream = client.listen(resourceSubscriptions=["a:b"])
+
+    def is_told(uri):
+        count = len(heard(stream, "notifications/resources/updated"))
+        client.call("touch", uri=uri)
+        return len(heard(stream, "notifications/resources/updated")) > count
+    wait_until(lambda: is_told("a:b"), "the push stream is open")
+    client.call("cut")
+    end = time.monotonic() + 1
+    wait_until(lambda: time.monotonic() > end and is_told("a:b"), "it was opened again")
+    stream.close()
+
+
+def test_a_resource_is_followed_until_the_last_that_listens_has_gone(pool, project):
+    pool.configure({"fake": server("legacy")})
+    pool.start()
+    client = modern(pool, project())
+    client.call("echo")
+    uris = [f"a:{n}" for n in range(900)]
+    streams = [client.listen(f"l{n}", resourceSubscriptions=some) for n, some in enumerate((uris, uris[::-1], ["a:7", "a:7"]))]
+    wait_until(lambda: all(s.messages() for s in streams), "all are acknowledged")
+
+    def count(method):
+        return len(seen(client, "resources/" + method))
+    wait_until(lambda: count("subscribe") == 900, "each is asked for once", 30)
+    streams[0].close(), streams[2].close()
+    last = client.listen("last", resourceSubscriptions=["b"])
+    wait_until(lambda: count("subscribe") == 901, "one more")
+    last.close()
+    wait_until(lambda: count("unsubscribe"), "that has gone, and those before it")
+    assert [r["params"]["uri"] for r in seen(client, "resources/unsubscribe")] == ["b"]
+    streams[1].close()
+    wait_until(lambda: count("unsubscribe") == 901, "each is given up once", 30)
 
 
 def test_a_listen_stream_outlives_the_daemon_and_hears_of_the_next_one(pool, project, era):
