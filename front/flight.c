@@ -61,8 +61,10 @@ struct flight *flight_new(struct session *s, enum flight_kind kind,
     f->born_us = clock_us();
     f->born_ms = f->beat_ms = f->born_us / 1000;
     s->last_use_unix_ms = clock_unix_ms();
-    if (f->list != KNOWN_KIND_COUNT)
+    if (f->list != KNOWN_KIND_COUNT) {
+        f->is_first_list = !(s->listed & 1u << f->list);
         s->listed |= 1u << f->list;
+    }
     if (is_other)
         restore_note(s, peek);
     if (kind == FLIGHT_ONEWAY && peek->kind == RPC_RESPONSE)

@@ -66,6 +66,7 @@ struct flight {
     struct span id, token, method; /* into body */
     enum known_kind list;          /* that it asks for, KNOWN_KIND_COUNT: none */
     bool is_looked_at;             /* by lean.h, once */
+    bool is_first_list;    /* its session has not asked for this list before */
     bool is_using;                 /* counted by daemon_use_begin */
     bool has_answer;               /* its answer has been given to the client */
     bool is_failed;                /* that answer was an error of ours */

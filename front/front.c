@@ -15,6 +15,7 @@
 #include "front/listen.h"
 #include "front/replay.h"
 #include "front/reopen.h"
+#include "front/scout.h"
 #include "front/roots.h"
 #include "front/session_id.h"
 #include "front/shared.h"
@@ -86,6 +87,7 @@ static void on_second(struct ev_loop *loop, ev_timer *w, int events)
     bool any = flight_check_time(f, now_ms);
     any |= known_check_time(f, now_ms);
     any |= late_check_time(f, now_ms);
+    any |= scout_check_time(f, now_ms);
     any |= session_check_left(f);
     any |= conn_check_deadlines(f, now_ms);
     any |= replay_check_time(f, now_ms);
@@ -192,6 +194,7 @@ static bool is_held(void *arg, const struct daemon *d)
 static void on_daemon_change(void *arg, struct daemon *d)
 {
     session_each(arg, tell_session, d);
+    scout_daemon_changed(arg, d);
     if (!daemon_is_up(d) && d->state != DAEMON_DRAINING)
         shared_forget(arg, d);
 }
@@ -225,11 +228,12 @@ struct front *front_create(struct ev_loop *loop, int listen_fd, int lines_fd, st
     f->port = net_port(listen_fd);
     f->uid = getuid();
     struct list *lists[] = {
-        &f->conns,     &f->searching,    &f->flights,          &f->upstreams, &f->idle,
-        &f->streams,   &f->doomed_conns, &f->doomed_upstreams, &f->unlisted,  &f->known,
-        &f->processes, &f->sent_replays, &f->replays,      &f->ended_replays,    &f->aliases,   &f->cancelled,
-        &f->turning,   &f->shared,       &f->privates,         &f->modern,    &f->listens,
-        &f->late};
+        &f->conns,        &f->searching, &f->flights,       &f->upstreams,
+        &f->idle,         &f->streams,   &f->doomed_conns,  &f->doomed_upstreams,
+        &f->unlisted,     &f->known,     &f->scouts,        &f->processes,
+        &f->sent_replays, &f->replays,   &f->ended_replays, &f->aliases,
+        &f->cancelled,    &f->turning,   &f->shared,        &f->privates,
+        &f->modern,       &f->listens,   &f->late};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     for (int i = 0; i < SESSION_BUCKETS; i++)
@@ -276,6 +280,7 @@ void front_destroy(struct front *f)
 {
     if (!f)
         return;
+    scout_forget_all(f);
     session_destroy_all(f);
     replay_destroy_all(f);
     shared_forget_all(f);

@@ -241,8 +241,10 @@ static bool answer_handshake(struct flight *f, const char *result)
     struct buf message = BUF_INIT(2 * CAP_HANDSHAKE);
     char protocol[sizeof s->protocol];
     struct err err = {0};
-    bool ok = s->is_shared ? share_handshake(s, result, &message)
-                           : buf_printf(&message, "{\"result\":%s}", result);
+    /* What was said to another kind of client is told in this one's revision. */
+    bool ok = s->is_shared || !s->known->is_exact[KNOWN_HANDSHAKE]
+                  ? share_handshake(s, result, &message)
+                  : buf_printf(&message, "{\"result\":%s}", result);
     ok = ok &&
          handshake_check((struct span){message.data, message.len}, protocol, sizeof protocol, &err);
     if (ok) {
@@ -306,13 +308,15 @@ bool known_answer(struct flight *f)
     bool is_discover = kind == KNOWN_HANDSHAKE && !is_handshake;
     if (s->roots.is_neutral && answer_without(f))
         return true;
-    bool is_open = link_is_open(&s->link);
+    /* A client without a session has no moment before its link is open: its first list counts as
+     * that. */
+    bool is_open = link_is_open(&s->link) && !(s->modern && f->is_first_list);
     if (kind == KNOWN_KIND_COUNT || (is_open && !s->is_shared && !is_discover))
         return false;
     struct known *k = known_of_session(s);
     if (is_discover && k && k->is_modern && link_is_open(&s->link))
         return false; /* it is asked itself */
-    if (!k || !k->results[kind] || (is_handshake && !k->is_exact[kind]))
+    if (!k || !k->results[kind] || (is_handshake && !k->is_exact[kind] && d->is_private))
         return false;
     /* What resources there are changes without a word: only where the daemon cannot be asked. */
     if (daemon_is_up(d) && (kind == KNOWN_RESOURCES || kind == KNOWN_TEMPLATES))
@@ -329,8 +333,10 @@ bool known_answer(struct flight *f)
         ok = answer_discover(f, k->results[kind]);
     else
         answer_list(f, k->results[kind]);
-    if (ok && !is_handshake && daemon_is_up(d) && !is_confirmed)
-        link_open(&s->link); /* it is asked whether that is still so */
+    if (ok && !is_handshake && daemon_is_up(d) && !is_confirmed && link_is_open(&s->link))
+        known_link_opened(s); /* it is asked whether that is still so */
+    else if (ok && !is_handshake && daemon_is_up(d) && !is_confirmed)
+        link_open(&s->link);
     else if (ok && !daemon_is_up(d))
         known_note_stay(s);
     s->holds--;

@@ -63,6 +63,7 @@ struct front {
 
     struct list known;     /* what is remembered of servers, as long as sessions use it */
     struct list processes; /* of clients (departed.h) */
+    struct list scouts;    /* lives of daemons that are got to know (scout.h) */
     bool stays;            /* some session's stay_at_ms is set */
     bool awaits;           /* some session's awaited_until_ms is set */
 

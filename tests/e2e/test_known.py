@@ -130,12 +130,17 @@ def test_other_projects_and_changed_definitions_get_nothing_of_it(pool, project)
     assert pool.daemon(a)["state"] in ("ready", "busy"), "another definition is another server"
 
 
-def test_clients_with_other_capabilities_are_remembered_apart(pool, project):
+def test_clients_with_other_capabilities_are_remembered_apart_and_get_what_others_were_told_until_then(pool, project):
+    import sqlite3
     a = project("a")
     url = learn(pool, a)
     client = Client(url)
     client.request("initialize", {**INITIALIZE, "capabilities": {"sampling": {}}})
-    assert pool.daemon(a)["state"] in ("ready", "busy"), "its handshake was not known"
+    assert pool.daemon(a)["state"] == "down"
+    client.session = client.seen["mcp-session-id"]
+    client.call("echo", text="x")
+    with sqlite3.connect(pool.state / "registry.db") as db:
+        assert db.execute("SELECT count(DISTINCT hash) FROM known WHERE kind = 'handshake'").fetchone() == (2,)
 
 
 def test_where_the_daemon_differs_the_client_is_told(pool, project):
