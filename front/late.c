@@ -14,7 +14,10 @@
 
 #define KEEP_MS 60000         /* of an answer that nobody has asked for yet */
 #define STREAM_WAIT_MS 300000 /* a stream that had begun: its call was handed over, as a rule */
-#define WAIT_MS 60000 /* for an answer: whether the call was ever handed over is not known */
+/* For an answer: whether the call was ever handed over is not known. Many clients give up after 60
+ * s.
+ */
+#define WAIT_MS 45000
 
 struct late {
     struct list node; /* of front->late */
