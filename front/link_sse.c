@@ -92,7 +92,7 @@ static bool is_target(const char *p, const char *end)
 /* The endpoint event: a path, or a URL of the same origin (whose origin is dropped). */
 static void take_endpoint(struct link *l, struct span data)
 {
-    const char *p = data.p, *end = data.p + data.n;
+    const char *p = data.p, *end = span_end(data);
     static const char scheme[] = "http://";
     size_t n = sizeof scheme - 1;
     if (data.n > n && memcmp(p, scheme, n) == 0)

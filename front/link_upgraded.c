@@ -11,11 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void on_nothing(void *self)
-{
-    (void)self;
-}
-
 static void post(struct link *l, struct upstream *up, const char *headers, const struct buf *body)
 {
     char *lines = xasprintf("%s%s", headers, link_credential(l));
@@ -80,8 +75,22 @@ static void on_discover_end(void *self, enum upstream_end how)
     session_release(s);
 }
 
-static const struct upstream_user discover_user = {on_discover_head, on_discover_body, on_nothing,
-                                                   on_discover_end};
+/* Some servers leave the stream open behind the answer. */
+static void on_discover_pause(void *self)
+{
+    struct link *l = self;
+    struct buf message = BUF_INIT(CAP_HANDSHAKE);
+    bool is_there =
+        l->opening && l->is_result_sse && link_find_response(l->held.data, l->held.len, &message);
+    buf_release(&message);
+    if (!is_there)
+        return;
+    upstream_close(l->opening);
+    on_discover_end(l, UPSTREAM_DONE);
+}
+
+static const struct upstream_user discover_user = {on_discover_head, on_discover_body,
+                                                   on_discover_pause, on_discover_end};
 
 static void upgraded_open(struct link *l)
 {

@@ -83,8 +83,10 @@ struct session *modern_session(struct front *f, const struct modern_who *who,
     list_each(node, after, &f->modern)
     {
         struct session *one = container_of(node, struct session, node);
-        if (is_of(one, who))
-            s = one;
+        if (!is_of(one, who))
+            continue;
+        s = one;
+        break;
     }
     bool is_new = !s;
     if (is_new && f->session_count >= CAP_SESSIONS) {

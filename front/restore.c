@@ -74,7 +74,7 @@ char *restore_subscriptions(const struct session *s)
 void restore_read(struct strv *out, const char *subscriptions)
 {
     struct span list = {subscriptions, subscriptions ? strlen(subscriptions) : 0}, item;
-    const char *at = list.p, *end = list.p + list.n;
+    const char *at = list.p, *end = span_end(list);
     while (list.n && rpc_batch_next(&at, end, &item))
         strv_add_take(out, xstrndup(item.p, item.n));
 }

@@ -107,7 +107,7 @@ static bool begin_asking(struct flight *f, struct span answer)
     free(u->state);
     u->state = state.n ? xstrndup(state.p, state.n) : NULL;
     u->is_asking = true;
-    const char *at = requests.p, *end = requests.p + requests.n;
+    const char *at = requests.p, *end = span_end(requests);
     while (requests.n && rpc_member_next(&at, end, &key, &request))
         if (!ask(f, key, request))
             return false;

@@ -15,6 +15,11 @@ struct span { /* borrowed bytes; p may be NULL when n is 0 */
     const char *p;
     size_t n;
 };
+/* Behind its last byte; NULL where p is, to which C does not add even 0. */
+static inline const char *span_end(struct span s)
+{
+    return s.p ? s.p + s.n : NULL;
+}
 
 enum http_method {
     HTTP_GET_M,

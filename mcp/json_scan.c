@@ -264,7 +264,7 @@ bool json_text_is(struct span raw, const char *text)
 {
     if (raw.n == 0 || !memchr(raw.p, '\\', raw.n))
         return span_is(raw, text);
-    const char *p = raw.p, *end = raw.p + raw.n;
+    const char *p = raw.p, *end = span_end(raw);
     for (; *text; text++) {
         if (p == end)
             return false;
@@ -307,7 +307,7 @@ static size_t character_take(const char **p, const char *end, char out[4])
 
 bool json_texts_equal(struct span a, struct span b)
 {
-    const char *p = a.p, *p_end = a.p + a.n, *q = b.p, *q_end = b.p + b.n;
+    const char *p = a.p, *p_end = span_end(a), *q = b.p, *q_end = span_end(b);
     char c[4], d[4];
     size_t c_n = 0, d_n = 0, c_at = 0, d_at = 0;
     for (;;) { /* byte by byte of what they mean in UTF-8 */

@@ -56,7 +56,7 @@ static bool write_unit(struct buf *out, const char **p, const char *end)
 bool json_text_write(struct buf *out, struct span raw)
 {
     static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
-    const char *p = raw.p, *end = raw.p + raw.n;
+    const char *p = raw.p, *end = span_end(raw);
     while (p < end) {
         const char *escape = memchr(p, '\\', (size_t)(end - p));
         const char *stop = escape ? escape : end;

@@ -35,7 +35,7 @@ static bool is_true(struct span raw)
 static bool tool_is_safe(struct span name, struct span tools)
 {
     struct span list = rpc_member(tools, "tools"), tool;
-    const char *at = list.p, *end = list.p + list.n;
+    const char *at = list.p, *end = span_end(list);
     while (list.n && rpc_batch_next(&at, end, &tool)) {
         if (!is_same(name, rpc_member(tool, "name")))
             continue;

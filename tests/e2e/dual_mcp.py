@@ -125,6 +125,11 @@ class Dual(fake_mcp.Handler):
             result = call_tool(params["name"], params.get("arguments", {}), lambda *_: None, None)
         else:
             return self.send(404, {**reply, "error": {"code": -32601, "message": "Method not found"}})
+        if method == "server/discover" and os.environ.get("FAKE_OPEN"):  # as an event, and the stream stays open
+            self.start_stream()
+            self.event({**reply, "result": {"resultType": "complete", "ttlMs": 0, "cacheScope": "private", **result}})
+            fake_mcp.stop.wait()
+            return
         if method != "tools/call":
             result = {"ttlMs": 60000, "cacheScope": "public", **result}
         self.send(200, {**reply, "result": {"resultType": "complete", **result}})

@@ -178,3 +178,10 @@ def test_a_question_to_a_client_that_goes_keeps_no_daemon_busy(pool, stateless, 
     assert pool.daemon(stateless)["inFlight"] == 1
     stream.close()
     wait_until(lambda: pool.daemon(stateless)["inFlight"] == 0, "nobody waits for the answer", 20)
+
+
+def test_a_daemon_that_leaves_the_stream_of_its_description_open_is_not_waited_for(pool, project):
+    entry = server("modern")
+    pool.configure({"fake": {**entry, "env": {**entry["env"], "FAKE_OPEN": "1"}}})
+    pool.start()
+    assert connect(pool, project()).call("echo", text="on") == "on"
