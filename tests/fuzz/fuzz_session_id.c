@@ -25,11 +25,13 @@ static size_t sign(const char *proof, size_t n, char out[SESSION_ID_MAX])
     return n + sizeof text;
 }
 
-/* The fields are the signed text between its first tildes; the last one takes the rest. */
+/* The fields are the signed text between its first tildes; the last one takes the rest. A point
+ * before the key says that its client has roots. */
 static void must_be_parts_of(const char *proof, size_t n, const struct session_id_parts *parts)
 {
-    const char *fields[] = {parts->text,     parts->created, NULL,
-                            parts->protocol, parts->key,     parts->server};
+    const char *key = parts->key - (parts->has_roots ? 1 : 0);
+    const char *fields[] = {parts->text, parts->created, NULL, parts->protocol, key, parts->server};
+    MUST(parts->has_roots == (key[0] == '.'));
     const char *at = proof, *end = proof + n;
     for (int i = 0; i < 6; i++) {
         const char *stop = i < 5 ? memchr(at, '~', (size_t)(end - at)) : end;
