@@ -7,7 +7,7 @@ Real Serena, real Claude Code, a scripted model; each row is one find_symbol, wh
 (least / median / most). Prints a Markdown table, then what the tool definitions take in the model's
 context. Only rows of one run can be compared: the machine may be busy.
 
-A1 a subagent of a session that has the tools      A4 socat between client and server
+A1 an agent within a session that has the tools    A4 socat between client and server
 A2 the server as a subprocess of each session      A5 the server as an HTTP daemon
 A3 several local processes share one stdio server  A6 a program without Claude Code
 """
@@ -95,7 +95,7 @@ class Ways:
     def find(self, server):
         return self.prompt(server, f"CALL mcp__s__find_symbol {json.dumps(ARGUMENTS)}", "mcp__s__find_symbol")
 
-    def subagent(self, server):
+    def within(self, server):
         inner = f"CALL mcp__s__find_symbol {json.dumps(ARGUMENTS)}"
         words = {"description": "find it", "prompt": inner, "subagent_type": "general-purpose",
                  "run_in_background": False}
@@ -147,7 +147,7 @@ def main():
         print("| way | what | s: least / median / most |\n|---|---|---|")
 
         w.find(http)  # what Claude Code does once only
-        row("A1", "agent gateway: main session and subagent over poold's URL", seconds(lambda: w.subagent(http)))
+        row("A1", "agent gateway: main session and an agent within it, over poold's URL", seconds(lambda: w.within(http)))
 
         stdio = {"command": command, "args": args, "env": own}
         w.ctl("stop", "--now", "--server", "serena", ".")  # never two on one root
