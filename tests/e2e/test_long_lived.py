@@ -156,11 +156,22 @@ def calls_over_a_kill(pool, clients, age):
     return fates, at_once(works_by_itself, clients)
 
 
-@pytest.mark.parametrize("server, kinds", [("fake", KINDS), ("sdk", SOME), ("sdk-stdio", SOME[:2])])
+@pytest.mark.parametrize("server, kinds", [("fake", KINDS), ("sdk", SOME)])
 def test_a_call_under_way_when_poold_is_killed_ends_as_documented(pool, living, server, kinds):
     fates, later = calls_over_a_kill(pool, living(server, kinds), 1)
     assert_fates("call under way in a kill of poold", fates, kinds)
     assert_fates("calls after that", later, kinds)
+
+
+def test_a_call_under_way_of_a_stdio_server_gets_its_answer_over_a_kill_of_poold(pool, living):
+    clients = living("sdk-stdio", SOME[:2])
+    all_call(clients)
+    numbers = [c.send_call("slow", seconds=4) for c in clients]
+    wait_until(lambda: all(d["inFlight"] for d in daemons(pool).values()), "all calls are under way")
+    time.sleep(1)  # a stream has begun by then
+    pool.kill()
+    assert at_once(fate_of, clients, numbers, [UNANSWERED] * len(clients)) == ["answer"] * len(clients)
+    assert set(at_once(works_by_itself, clients)) == {"work"}
 
 
 def test_a_call_whose_daemon_answers_in_json_is_saved_once_it_is_no_longer_short(pool, living):
