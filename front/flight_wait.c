@@ -14,12 +14,18 @@
 #define AWAY_MS 15000  /* a client that does not come back for so long answers nothing any more */
 #define TELL_MS 2000   /* between two words to a client that asked for progress */
 
+/* Nothing that its client waits for: it may be dropped with the daemon that it went to. */
+static bool is_light(const struct flight *f)
+{
+    return f->kind == FLIGHT_OWN || f->kind == FLIGHT_ONEWAY;
+}
+
 bool flight_may_move(const struct session *s)
 {
     list_each(node, after, &s->flights)
     {
         const struct flight *f = container_of(node, struct flight, session_node);
-        if (f->kind != FLIGHT_OWN && f->phase != FLIGHT_QUEUED)
+        if (!is_light(f) && f->phase != FLIGHT_QUEUED)
             return false;
     }
     return true;
@@ -31,7 +37,7 @@ void flight_leave_slot(struct session *s)
     list_each(node, after, &s->flights)
     {
         struct flight *f = container_of(node, struct flight, session_node);
-        if (f->kind == FLIGHT_OWN)
+        if (is_light(f))
             flight_fail(f, ERR_DAEMON_LOST, "the session belongs to another project now");
         else
             flight_set_using(f, false);
